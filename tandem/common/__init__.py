@@ -1,0 +1,1 @@
+"""What every part stands on: errors, time, the read path, the endpoint; no domain nouns."""

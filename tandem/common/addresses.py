@@ -1,0 +1,54 @@
+"""Where a request comes from."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest
+
+Address = IPv4Address | IPv6Address
+
+
+def client_address(request: HttpRequest) -> str:
+    """The client's address, "" when there is none (a Unix socket).
+
+    `X-Forwarded-For` is believed as far as trusted proxies wrote it (setting TANDEM_TRUSTED_PROXIES): read from the
+    right, the first address that is not a trusted proxy's. What stands further left the client may have made up.
+    """
+    address = _read(request.META.get("REMOTE_ADDR", ""))
+    trusted = _networks(tuple(settings.TRUSTED_PROXIES))
+    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    while address is not None and hops and any(address in network for network in trusted):
+        before = _read(hops.pop())
+        if before is None:
+            break
+        address = before
+    return str(address or "")
+
+
+def household(address: str) -> str:
+    """What counts as one client in limits: an IPv4 address, or the /64 network that one IPv6 connection is given."""
+    read = _read(address)
+    if isinstance(read, IPv6Address):
+        return str(ip_network((read, 64), strict=False))
+    return str(read or "")
+
+
+def _read(raw: str) -> Address | None:
+    text = raw.strip()
+    if text.startswith("["):  # [2001:db8::1]:443
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # 192.0.2.1:443
+        text = text.partition(":")[0]
+    try:
+        read = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (read.ipv4_mapped or read) if isinstance(read, IPv6Address) else read
+
+
+@lru_cache(maxsize=8)
+def _networks(listed: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(one, strict=False) for one in listed]

@@ -1,0 +1,101 @@
+"""What every request body has in common. Contract §2, the rules marked [wire].
+
+`""` for a field that may be null means null; unknown and read-only keys are ignored; numbers may come as strings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import time
+from functools import cache
+from typing import Any
+
+from django.utils.functional import cached_property
+from rest_framework import serializers
+from rest_framework.utils.serializer_helpers import BindingDict
+
+from tandem.common import moments
+from tandem.common.moments import DayOrMoment
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::00)?")
+
+
+class Input(serializers.Serializer[Any]):
+    """Base of all request bodies: plain fields, no model behind them; `validated_data` is handed to an action.
+
+    All forms of a class share their fields: to copy them for each request, as DRF does, costs as much as to check a
+    body. So a field must not ask for its form's `context`; a form may.
+    """
+
+    @cached_property
+    def fields(self) -> BindingDict:
+        return _fields_of(type(self), bool(self.partial))
+
+    def to_internal_value(self, data: Mapping[str, Any]) -> Any:
+        nullable = [name for name, field in self.fields.items() if field.allow_null]
+        if isinstance(data, Mapping) and any(data.get(name) == "" for name in nullable):
+            data = {name: None if name in nullable and value == "" else value for name, value in data.items()}
+        return super().to_internal_value(data)
+
+
+@cache
+def _fields_of(form: type[Input], partial: bool) -> BindingDict:
+    owner = form(partial=partial)
+    fields = BindingDict(owner)
+    for name, field in owner.get_fields().items():
+        fields[name] = field
+    return fields
+
+
+class ClockField(serializers.Field[Any, Any, Any, Any]):
+    """A wall-clock time `HH:MM`, or `HH:MM:00` as time pickers send it."""
+
+    default_error_messages = {"invalid": "Give a time of the day as HH:MM, 00:00 to 23:59."}
+
+    def to_internal_value(self, data: Any) -> time:
+        match = _CLOCK.fullmatch(data.strip()) if isinstance(data, str) else None
+        if match is None:
+            self.fail("invalid")
+        return time(int(match[1]), int(match[2]))
+
+    def to_representation(self, value: time) -> str:
+        return value.strftime("%H:%M")
+
+
+class DayOrMomentField(serializers.Field[Any, Any, Any, Any]):
+    """A date or a date-time; what was meant is kept (`moments.DayOrMoment`)."""
+
+    default_error_messages = {"invalid": "Use a date (YYYY-MM-DD) or a date-time (ISO 8601)."}
+
+    def to_internal_value(self, data: Any) -> DayOrMoment:
+        if not isinstance(data, str) or len(data) > 40:
+            self.fail("invalid")
+        try:
+            return moments.day_or_moment(data)
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+
+    def to_representation(self, value: DayOrMoment) -> str:
+        return str(value)
+
+
+class DayField(DayOrMomentField):
+    """A day; of a date-time the site's day."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data).day
+
+    def to_representation(self, value: Any) -> str:
+        return str(value)
+
+
+class MomentField(DayOrMomentField):
+    """A moment; a bare date is that day's midnight in the site's zone."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        read = super().to_internal_value(data)
+        return read.moment or moments.start_of(read.day)
+
+    def to_representation(self, value: Any) -> str:
+        return moments.iso(value)

@@ -1,0 +1,155 @@
+"""Around every request: its id, one shape for every error, its line in the log; and pages apart from the API."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+
+from tandem.common import context
+from tandem.common.errors import Refusal
+from tandem.common.metrics import observe_request
+from tandem.common.rendering import answer_exception, answer_refusal
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+# What belongs to the two contracts; everything else is a page for a browser.
+API_PREFIXES = ("/api/", "/api-token-auth/", "/services/")
+
+log = logging.getLogger("tandem.requests")
+_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith(API_PREFIXES)
+
+
+class Bug(Refusal):
+    status = 500
+    code = "server_error"
+    message = "Something went wrong on our side. The request id helps us to find it."
+
+
+class NoSuchPath(Refusal):
+    status = 404
+    code = "not_found"
+    message = "There is nothing at this address."
+
+
+class Envelope:
+    """The outermost layer: `X-Request-Id`, CORS, JSON for every error under the API, one log line per request."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _USABLE_ID.match(given) else secrets.token_hex(16)
+        token = context.request_id.set(request_id)
+        started = time.perf_counter()
+        try:
+            answer = self._preflight(request) or self.get_response(request)
+            answer = self._in_one_shape(request, answer)
+            answer["X-Request-Id"] = request_id
+            self._allow_origin(request, answer)
+            seconds = time.perf_counter() - started
+            route = request.resolver_match.route if request.resolver_match else ""
+            observe_request(route=route, method=request.method or "", status=answer.status_code, seconds=seconds)
+            self._log(request, answer, seconds)
+            return answer
+        finally:
+            context.request_id.reset(token)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """A database that is away is no bug: 503, and trying again helps. Bugs go on to Django, which logs them."""
+        return answer_exception(error) if is_api(request) else None
+
+    def _in_one_shape(self, request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+        if not is_api(request) or answer.status_code < 400:
+            return answer
+        if answer.get("Content-Type", "").startswith("application/json"):
+            return answer
+        shaped = {404: NoSuchPath(), 500: Bug()}.get(answer.status_code) or _refused(answer.status_code)
+        return answer_refusal(shaped)
+
+    def _preflight(self, request: HttpRequest) -> HttpResponse | None:
+        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+            return None
+        answer = HttpResponse(status=204)
+        answer["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
+        answer["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "")
+        answer["Access-Control-Max-Age"] = "600"
+        return answer
+
+    def _allow_origin(self, request: HttpRequest, answer: HttpResponse) -> None:
+        origin = request.META.get("HTTP_ORIGIN")
+        if origin and origin in settings.CORS_ORIGINS and is_api(request):
+            answer["Access-Control-Allow-Origin"] = origin
+            answer["Access-Control-Expose-Headers"] = "ETag, Link, Retry-After, X-Request-Id, Idempotent-Replayed"
+            answer["Vary"] = f"{answer['Vary']}, Origin" if "Vary" in answer else "Origin"
+
+    def _log(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
+        if log.isEnabledFor(logging.INFO):
+            caller = getattr(request, "user", None) if is_api(request) else None
+            log.info(
+                "request",
+                extra={
+                    "method": request.method,
+                    "path": request.path_info,
+                    "status": answer.status_code,
+                    "duration_ms": round(seconds * 1000, 1),
+                    "actor": getattr(caller, "pk", None),
+                },
+            )
+
+
+def _refused(status: int) -> Refusal:
+    refusal = Refusal("This request cannot be answered.")
+    refusal.status = status
+    return refusal
+
+
+class _PagesOnly:
+    """Mixed into a middleware that only browser pages need: API calls pass by it at no cost."""
+
+    get_response: Any
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self.get_response(request) if is_api(request) else super().__call__(request)  # type: ignore[misc]
+
+
+class Sessions(_PagesOnly, SessionMiddleware):
+    pass
+
+
+class Common(_PagesOnly, CommonMiddleware):
+    pass
+
+
+class Csrf(_PagesOnly, CsrfViewMiddleware):
+    def process_view(self, request: HttpRequest, callback: Any, callback_args: Any, callback_kwargs: Any) -> Any:
+        return None if is_api(request) else super().process_view(request, callback, callback_args, callback_kwargs)
+
+
+class Authentication(_PagesOnly, AuthenticationMiddleware):
+    pass
+
+
+class Messages(_PagesOnly, MessageMiddleware):
+    pass
+
+
+class Framing(_PagesOnly, XFrameOptionsMiddleware):
+    pass

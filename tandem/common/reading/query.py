@@ -1,0 +1,59 @@
+"""Days and months in a query string, for reads that are not plain lists (reports, exports)."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from tandem.common import moments
+from tandem.common.errors import Invalid
+
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A calendar month; both days are inside it."""
+
+    first: date
+    last: date
+
+
+def day_in(query: Mapping[str, str], name: str) -> date | None:
+    """The day of a parameter; None when it is missing or empty. Raises Invalid on the parameter."""
+    raw = _given(query, name)
+    if not raw:
+        return None
+    try:
+        return moments.day_or_moment(raw).day
+    except (ValueError, OverflowError):
+        raise Invalid.on(name, "Date has wrong format. Use YYYY-MM-DD.") from None
+
+
+def month_in(query: Mapping[str, str], name: str) -> Month | None:
+    """The month of a parameter, `YYYY-MM`; None when it is missing or empty. Raises Invalid on the parameter."""
+    raw = _given(query, name)
+    if not raw:
+        return None
+    match = _MONTH.fullmatch(raw)
+    if match is None or not 1900 <= int(match[1]) <= 9000:
+        raise Invalid.on(name, "Month has wrong format. Use YYYY-MM.")
+    return month_of(date(int(match[1]), int(match[2]), 1))
+
+
+def month_of(day: date) -> Month:
+    return Month(day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
+
+
+def refuse_backward(first: date | None, last: date | None) -> None:
+    """Raises Invalid on `from` when the span from `first` to `last` runs backwards; None is an open end."""
+    if first is not None and last is not None and first > last:
+        raise Invalid.on("from", f"{first} lies after `to` ({last}).")
+
+
+def _given(query: Mapping[str, str], name: str) -> str:
+    # F's document shows `?status=..&?assigned_to=`: a stray question mark in front of a name.
+    return next((raw.strip() for given, raw in query.items() if given.lstrip("?") == name), "")

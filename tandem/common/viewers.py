@@ -1,0 +1,15 @@
+"""Who looks: all that `visible_to` may ask about a person."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Viewer(Protocol):
+    """A user, or the stand-in for one while a statement is compiled (its `pk` is then a `Param`)."""
+
+    @property
+    def pk(self) -> Any: ...
+
+    @property
+    def role(self) -> Any: ...
