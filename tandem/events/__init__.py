@@ -1,0 +1,1 @@
+"""One row per business fact: audit trail and source of webhooks."""

@@ -1,0 +1,42 @@
+"""The history of one record: its events, newest first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import CharField, QuerySet
+
+from tandem.common.reading.answer import Answer, Json, Moment, Text, Whole
+from tandem.common.reading.listing import Listing, Order
+from tandem.common.reading.statement import Param
+from tandem.common.viewers import Viewer
+from tandem.events.models import Event
+
+_VALUES = {"type": "object", "additionalProperties": True}
+
+EVENT = Answer(
+    "Event",
+    Event,
+    [
+        Whole("id"),
+        Text("type", example="visit.booked"),
+        Moment("at"),
+        Whole("actor", source="actor_id", null=True),
+        Text("actor_name", source="actor__name", null=True),
+        Text("request_id"),
+        Json("before", shape=_VALUES),
+        Json("after", shape=_VALUES),
+        Json("facts", shape=_VALUES),
+    ],
+    doc="One thing that happened to a record. `actor` is null when the product itself acted.",
+)
+
+
+def history_of(subject_type: str) -> Listing:
+    """The listing of one kind of record; bind the record with `subject=str(pk)`."""
+
+    def rows(viewer: Viewer) -> QuerySet[Any, Any]:
+        subject: Any = Param("subject", CharField(max_length=40))
+        return Event.objects.filter(subject_type=subject_type, subject_id=subject)
+
+    return Listing(EVENT, rows, orders={"": Order(("id",), descending=True)})
