@@ -1,0 +1,1 @@
+"""Text messages: rows written with the change, sent by the worker."""
