@@ -1,0 +1,63 @@
+"""Links to files: whoever has one sees that file, until it expires. CONTRACT §5.
+
+A link is made anew for every answer, from the key alone; nothing of it is stored. It stays the same for as long as
+LASTS, so that the ETag of a record with a picture does not change with every look at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+from django.conf import settings
+
+from tandem.common.errors import Forbidden
+from tandem.common.sealing import derived_key
+
+PREFIX: Final = "/api/files/"
+LASTS: Final = timedelta(hours=12)  # a link is good for so long at least, and for twice as long at most
+
+
+class LinkExpired(Forbidden):
+    code = "link_expired"
+    message = "This link has expired or is not genuine. Read the record again; it has a fresh one."
+
+
+def link_to(key: str, *, now: datetime) -> str | None:
+    """The address of a file, absolute where the installation knows its own; None for no key."""
+    if not key:
+        return None
+    expires = _expiry(now)
+    query = urlencode({"expires": expires, "signature": _signature(key, expires)})
+    return f"{settings.PUBLIC_URL.rstrip('/')}{PREFIX}{quote(key)}?{query}"
+
+
+def key_in(link: str) -> str | None:
+    """The key in the address of a file, however old its signature; None when it is not such an address."""
+    try:
+        path = unquote(urlsplit(link.strip()).path)
+    except ValueError:  # "http://[" and the like
+        return None
+    return path.partition(PREFIX)[2] or None
+
+
+def check_link(key: str, *, expires: str, signature: str, now: datetime) -> datetime:
+    """Until when the link to this key is good. Raises LinkExpired."""
+    right = expires.isascii() and expires.isdigit() and len(expires) < 12
+    # Compared also when it is not right, so that the time tells nothing.
+    genuine = hmac.compare_digest(_signature(key, int(expires) if right else 0).encode(), signature.encode())
+    if not right or not genuine or int(expires) <= now.timestamp():
+        raise LinkExpired
+    return datetime.fromtimestamp(int(expires), UTC)
+
+
+def _expiry(now: datetime) -> int:
+    window = int(LASTS.total_seconds())
+    return (int(now.timestamp()) // window + 2) * window
+
+
+def _signature(key: str, expires: int) -> str:
+    return hmac.new(derived_key("file links"), f"{expires}:{key}".encode(), hashlib.sha256).hexdigest()
