@@ -1,0 +1,1 @@
+"""Contract F: cards, visits, one-time codes, entries, feedback, attendance, reports, assignment."""

@@ -1,0 +1,370 @@
+"""Writing visits: book, assign, reschedule, cancel, change. Contract F §4; CONTRACT §3 "Visit".
+
+Locks are taken in one order, the card's row before the visit's. The card's lock is what makes the free-visit rule safe:
+no other booking or move of the same machine can use the entitlement between our look and our write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from tandem.accounts.models import Role, User
+from tandem.common import moments
+from tandem.common.constraints import refused_by
+from tandem.common.errors import Conflict, Forbidden, Invalid
+from tandem.common.moments import DayOrMoment
+from tandem.common.reading.statement import VIEWER, Param, Records, StandIn
+from tandem.common.writing import insert
+from tandem.events.changes import change
+from tandem.events.record import record
+from tandem.fieldservice.models import Card, Visit
+from tandem.fieldservice.queries import free_days_of, warranty_of, worker_absent
+from tandem.fieldservice.rules import states
+from tandem.fieldservice.rules.booking import check_visit_day
+from tandem.fieldservice.rules.warranty import Decision, decide, decide_again
+
+# What PATCH may change, by role. A key of another role is refused, anything else is ignored.
+CHANGED_BY_ADMIN = frozenset(
+    {"description", "service_type", "visit_type", "preferred_date", "preferred_time", "scheduled_at"}
+    | {"next_service_date", "assigned_to", "status"}
+)
+CHANGED_BY_WORKER = frozenset({"status", "description"})
+CHANGED_BY_OWNER = frozenset({"preferred_date", "preferred_time", "status", "description"})
+
+# When the last code was asked for stays: it is what keeps the next one a minute away.
+NO_CODE = {"otp_hash": "", "otp_expires_at": None, "otp_tries": 0}
+
+
+class DuplicateVisit(Conflict):
+    code = "duplicate_visit"
+    message = "This machine has an open visit on that day already. Choose another day, or change that visit."
+
+
+class WorkerAbsent(Conflict):
+    code = "worker_absent"
+    message = "This worker is marked absent on that day. Choose another one, or send `force: true`."
+
+
+class VisitClosed(Conflict):
+    code = "visit_closed"
+    message = "This visit is closed, so it cannot be changed any more."
+
+
+class WorkHasBegun(Conflict):
+    code = "work_has_begun"
+    message = "The work has begun, so only the office can change this visit now. Please call us."
+
+
+@dataclass(frozen=True)
+class Booking:
+    """What is asked for. asked: "auto", "free" or "normal" (only an admin's free and normal count).
+
+    scheduled, assigned_to, force: phone-in bookings of an admin only.
+    """
+
+    card: int
+    preferred_date: date | None
+    preferred_time: time | None = None
+    description: str = ""
+    visit_type: str = "onsite"
+    asked: str = "auto"
+    scheduled: DayOrMoment | None = None
+    assigned_to: int | None = None
+    force: bool = False
+
+
+def book_visit(booking: Booking, *, by: User, now: datetime) -> Visit:
+    """Book a visit for a machine that the caller may book for. Five queries, seven with a worker.
+
+    Raises Invalid (on `card` also for somebody else's machine), DuplicateVisit, WorkerAbsent.
+    """
+    if by.role != Role.ADMIN and (booking.scheduled or booking.assigned_to is not None):
+        raise Forbidden("Only an admin may fix the day or the worker of a new visit.")
+    day = booking.scheduled.day if booking.scheduled else booking.preferred_date
+    if day is None:
+        raise Invalid.on("preferred_date", "This field is required.")
+    if booking.preferred_date:
+        _check_day(DayOrMoment(booking.preferred_date), now, at=booking.preferred_time)
+    if booking.scheduled:
+        _check_day(booking.scheduled, now, field="scheduled_at", any_time=True)
+    with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
+        card = _bookable_card(booking.card, by=by)
+        decision = decide(
+            warranty_of(card),
+            free_days=free_days_of(card),
+            on=day,
+            asked=booking.asked,
+            by_admin=by.role == Role.ADMIN,
+        )
+        worker = None
+        if booking.assigned_to is not None:
+            worker = _available_worker(booking.assigned_to, on=day, force=booking.force)
+        visit = Visit(
+            card=card,
+            description=booking.description,
+            visit_type=booking.visit_type,
+            preferred_date=booking.preferred_date or day,
+            preferred_time=booking.preferred_time,
+            status=states.ASSIGNED if worker else states.SCHEDULED if booking.scheduled else states.PENDING,
+            assigned_to=worker,
+            requested_by=by,
+            created_at=now,
+            updated_at=now,
+            **_decided(decision),
+            **(schedule(booking.scheduled) if booking.scheduled else {}),
+        )
+        insert(visit)
+        after = {"card": card.pk, "status": visit.status, "day": day, **_decided(decision)}
+        record("visit.booked", subject=visit, actor=by, at=now, after=after, description=booking.description)
+    return visit
+
+
+def assign_worker(
+    visit: Visit, *, to: int, scheduled: DayOrMoment | None = None, force: bool = False, by: User, now: datetime
+) -> Visit:
+    """Put a named worker on a visit, and fix its day if one is given. A pending code becomes void. ≤ 7 queries.
+
+    Raises Invalid on `assigned_to` and `scheduled_at`, WorkerAbsent, InvalidTransition, DuplicateVisit.
+    """
+    if scheduled:
+        _check_day(scheduled, now, field="scheduled_at", any_time=True)
+    with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
+        card, visit = _locked(visit)
+        values: dict[str, Any] = {"status": states.move(visit.status, states.ASSIGNED), **NO_CODE}
+        if scheduled:
+            values |= schedule(scheduled) | _decided_again(card, visit, on=scheduled.day, by=by)
+        values["assigned_to"] = _available_worker(to, on=scheduled.day if scheduled else visit.day, force=force)
+        return _write(visit, values, "visit.assigned", by=by, now=now, forced=force)
+
+
+def reschedule_visit(visit: Visit, *, to: DayOrMoment, by: User, now: datetime) -> Visit:
+    """Fix another day. Owner (until the work has begun) or admin. Five queries.
+
+    Raises Invalid on `scheduled_at`, WorkHasBegun, InvalidTransition, DuplicateVisit.
+    """
+    _check_day(to, now, field="scheduled_at")
+    with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
+        card, visit = _locked(visit)
+        values = _moved(card, visit, to=to, by=by)
+        return _write(visit, values, "visit.rescheduled", by=by, now=now)
+
+
+def cancel_visit(visit: Visit, *, reason: str = "", by: User, now: datetime) -> Visit:
+    """Call a visit off; its free entitlement comes back. Owner (until the work has begun) or admin. Four queries.
+
+    Raises WorkHasBegun and InvalidTransition.
+    """
+    with transaction.atomic():
+        _, visit = _locked(visit)
+        return _write(visit, _cancelled(visit, reason, by=by, now=now), "visit.cancelled", by=by, now=now)
+
+
+def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime) -> Visit:
+    """PATCH: what each role may change. values: checked fields that were sent, `scheduled_at` a DayOrMoment.
+
+    Raises Forbidden for keys of another role, and what the single actions raise. Up to eight queries.
+    """
+    allowed = {Role.ADMIN: CHANGED_BY_ADMIN, Role.WORKER: CHANGED_BY_WORKER}.get(Role(by.role), CHANGED_BY_OWNER)
+    foreign = sorted(values.keys() & CHANGED_BY_ADMIN - allowed)
+    if foreign:
+        raise Forbidden(f"You may not change: {', '.join(foreign)}.")
+    with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
+        card, visit = _locked(visit)
+        if by.role == Role.ADMIN:
+            event, new = _changes_of_admin(card, visit, values, by=by, now=now)
+        elif by.role == Role.WORKER:
+            event, new = _changes_of_worker(visit, values)
+        else:
+            event, new = _changes_of_owner(card, visit, values, by=by, now=now)
+        return _write(visit, new, event, by=by, now=now)
+
+
+def _changes_of_worker(visit: Visit, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    new = {name: values[name] for name in ("description",) if name in values}
+    if "status" not in values:
+        return "visit.updated", new
+    if values["status"] != states.IN_PROGRESS:
+        raise Forbidden("You may set the status to in_progress only; completing a visit needs the customer's code.")
+    new["status"] = states.move_by_hand(visit.status, states.IN_PROGRESS, has_worker=True)
+    return "visit.started", new
+
+
+def _changes_of_owner(
+    card: Card, visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    event, new = "visit.updated", {}
+    if "description" in values:
+        if visit.status not in states.OPEN:
+            raise VisitClosed
+        new["description"] = values["description"]
+    if "status" in values and values["status"] != visit.status:
+        if values["status"] != states.CANCELLED:
+            raise Forbidden("You may cancel this visit; its other states are the office's.")
+        return "visit.cancelled", new | _cancelled(visit, "", by=by, now=now)
+    if "preferred_date" in values or "preferred_time" in values:
+        day = values.get("preferred_date", visit.day)
+        at = values.get("preferred_time", visit.preferred_time)
+        _check_day(DayOrMoment(day), now, at=at)
+        when = DayOrMoment(day, moments.at_time(day, at) if at else None)
+        new |= _moved(card, visit, to=when, by=by) | {"preferred_date": day, "preferred_time": at}
+        event = "visit.rescheduled"
+    return event, new
+
+
+def _changes_of_admin(
+    card: Card, visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    event = "visit.updated"
+    new = {name: values[name] for name in ("description", "visit_type", "next_service_date") if name in values}
+    day = visit.day
+    for name in ("preferred_date", "preferred_time"):
+        if name in values and values[name] != getattr(visit, name):
+            new[name] = values[name]
+    if "preferred_date" in new or "preferred_time" in new:
+        asked_for = new.get("preferred_date", visit.preferred_date)
+        _check_day(DayOrMoment(asked_for), now, at=new.get("preferred_time", visit.preferred_time))
+        if visit.scheduled_on is None:
+            day = asked_for
+    if "scheduled_at" in values:
+        when: DayOrMoment | None = values["scheduled_at"]
+        if when is None:
+            new |= {"scheduled_on": None, "scheduled_at": None, "scheduled_has_time": False}
+            day = new.get("preferred_date", visit.preferred_date)
+            if visit.status == states.SCHEDULED and visit.assigned_to_id is not None:
+                raise Invalid.on("scheduled_at", "A worker was found for this day. Take the worker off first.")
+            if visit.status == states.SCHEDULED:
+                new["status"] = states.move(visit.status, states.PENDING)
+        elif schedule(when) != {name: getattr(visit, name) for name in schedule(when)}:
+            _check_day(when, now, field="scheduled_at", any_time=True)
+            has_worker = visit.assigned_to_id is not None
+            new |= {**schedule(when), "status": states.after_reschedule(visit.status, has_worker=has_worker), **NO_CODE}
+            day, event = when.day, "visit.rescheduled"
+    if day != visit.day:
+        new |= _decided_again(card, visit, on=day, by=by)
+    if "service_type" in values:
+        free_days = free_days_of(card, without=visit)
+        new |= _decided(
+            decide(warranty_of(card), free_days=free_days, on=day, asked=values["service_type"], by_admin=True)
+        )
+    if "assigned_to" in values and values["assigned_to"] != visit.assigned_to_id:
+        fixed = new.get("scheduled_on", visit.scheduled_on)
+        new |= _other_worker(visit, values["assigned_to"], on=day, has_day=fixed is not None)
+        event = "visit.assigned" if new["assigned_to"] else "visit.unassigned"
+    if "status" in values and values["status"] != new.get("status", visit.status):
+        if values["status"] == states.CANCELLED:
+            return "visit.cancelled", new | _cancelled(visit, "", by=by, now=now)
+        has_worker = new.get("assigned_to", visit.assigned_to_id) is not None
+        new["status"] = states.move_by_hand(new.get("status", visit.status), values["status"], has_worker=has_worker)
+        if new["status"] == states.SCHEDULED and new.get("scheduled_on", visit.scheduled_on) is None:
+            new |= schedule(DayOrMoment(day))
+        event = "visit.started" if new["status"] == states.IN_PROGRESS else event
+    return event, new
+
+
+def _other_worker(visit: Visit, worker: int | None, *, on: date, has_day: bool) -> dict[str, Any]:
+    if worker is None:
+        return {"assigned_to": None, "status": states.after_worker_left(visit.status, has_day=has_day), **NO_CODE}
+    status = states.move(visit.status, states.ASSIGNED)
+    return {"assigned_to": _available_worker(worker, on=on, force=False), "status": status, **NO_CODE}
+
+
+def _moved(card: Card, visit: Visit, *, to: DayOrMoment, by: User) -> dict[str, Any]:
+    _owner_still_may(visit, by=by)
+    status = states.after_reschedule(visit.status, has_worker=visit.assigned_to_id is not None)
+    return {**schedule(to), "status": status, **NO_CODE, **_decided_again(card, visit, on=to.day, by=by)}
+
+
+def _cancelled(visit: Visit, reason: str, *, by: User, now: datetime) -> dict[str, Any]:
+    status = states.move(visit.status, states.CANCELLED)
+    _owner_still_may(visit, by=by)
+    return {"status": status, "cancelled_at": now, "cancel_reason": reason, **NO_CODE}
+
+
+def _owner_still_may(visit: Visit, *, by: User) -> None:
+    if by.role != Role.ADMIN and visit.status in states.OPEN and visit.status not in states.OWNER_MAY_CHANGE:
+        raise WorkHasBegun
+
+
+def _locked(visit: Visit) -> tuple[Card, Visit]:
+    card = Card.objects.select_for_update(of=("self",)).get(pk=visit.card_id)
+    return card, Visit.objects.select_for_update(of=("self",)).get(pk=visit.pk)
+
+
+def _write(visit: Visit, values: Mapping[str, Any], event: str, *, by: User, now: datetime, **facts: Any) -> Visit:
+    before, after = change(visit, at=now, **values)
+    for name in NO_CODE:  # whether a code is pending is told by the status; its traces are nobody's business
+        before.pop(name, None)
+        after.pop(name, None)
+    if after:
+        record(event, subject=visit, actor=by, at=now, before=before, after=after, **facts)
+    return visit
+
+
+def _bookable_card(pk: int, *, by: User) -> Card:
+    card = _bookable(by.role).first(pk=pk, **{VIEWER: by.pk})
+    if card is None:
+        raise Invalid.on("card", f'Invalid pk "{pk}" - object does not exist.')
+    return card
+
+
+@cache
+def _bookable(role: str) -> Records[Card]:
+    return Records(Card.objects.visible_to(StandIn(role)).select_for_update(of=("self",)).filter(pk=Param("pk")))
+
+
+def _available_worker(pk: int, *, on: date, force: bool) -> User:
+    worker = User.objects.filter(pk=pk, role=Role.WORKER, is_active=True).first()
+    if worker is None:
+        raise Invalid.on("assigned_to", "This is not an active worker.")
+    if not force and worker_absent(worker.pk, on=on):
+        raise WorkerAbsent(worker=worker.pk, date=on.isoformat())
+    return worker
+
+
+def schedule(when: DayOrMoment) -> dict[str, Any]:
+    """The fields that fix a visit's day: a day without a time is kept as the site's midnight."""
+    return {
+        "scheduled_on": when.day,
+        "scheduled_at": when.moment or moments.start_of(when.day),
+        "scheduled_has_time": when.moment is not None,
+    }
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    return {
+        "service_type": decision.service_type,
+        "service_type_reason": decision.reason,
+        "service_type_forced": decision.forced,
+    }
+
+
+def _decided_again(card: Card, visit: Visit, *, on: date, by: User) -> dict[str, Any]:
+    before = Decision(visit.service_type, visit.service_type_reason, visit.service_type_forced)
+    free_days = free_days_of(card, without=visit)
+    again = decide_again(before, warranty_of(card), free_days=free_days, on=on, by_admin=by.role == Role.ADMIN)
+    return _decided(again)
+
+
+def _check_day(
+    when: DayOrMoment, now: datetime, *, at: time | None = None, field: str | None = None, any_time: bool = False
+) -> None:
+    """any_time: an admin may fix a time of today that is past already, to note down what was agreed."""
+    here = now.astimezone(moments.site_zone())
+    if when.moment is not None and not any_time:
+        at = when.moment.astimezone(moments.site_zone()).time()
+    check_visit_day(
+        when.day,
+        at,
+        today=here.date(),
+        clock=here.time(),
+        window_days=settings.CRM_BOOKING_WINDOW_DAYS,
+        day_field=field or "preferred_date",
+        time_field=field or "preferred_time",
+    )
