@@ -1,0 +1,1 @@
+"""Contract A: leads in pipelines, clients, students, cohorts, enrollments, transfers; attributes that users define."""

@@ -1,0 +1,63 @@
+"""Writing clients. Contract A §2; CONTRACT §4."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
+from tandem.academy.models import Client, Entity, Student
+from tandem.accounts.models import User
+from tandem.common.errors import Conflict
+
+
+class HasStudents(Conflict):
+    code = "has_students"
+    message = "This client has students. Delete them first, or send `?cascade=true` to delete them along."
+
+
+def create_client(values: Mapping[str, Any], *, by: User, now: datetime) -> Client:
+    """Raises Invalid."""
+    with transaction.atomic():
+        return create_record(Entity.CLIENT, Client(name=values["name"]), values, by=by, now=now)
+
+
+def change_client(client: Client, values: Mapping[str, Any], *, by: User, now: datetime) -> Client:
+    """Change what was given; absent fields stay. Raises Invalid."""
+    own = {name: values[name] for name in ("name",) if name in values}
+    with transaction.atomic():
+        locked = lock(Client, client.pk)
+        change_record(Entity.CLIENT, locked, values, own, by=by, now=now)
+    return locked
+
+
+def delete_client(client: Client, *, cascade: bool = False, by: User, now: datetime) -> None:
+    """Delete a client; with cascade its students too, in one deletion that one restore takes back.
+
+    Raises HasStudents, with their count. One query per student.
+    """
+    with transaction.atomic():
+        # Adding a student locks the same row, so none can appear between the look and the deletion.
+        locked = lock(Client, client.pk)
+        students = list(Student.objects.live().filter(client=locked).select_for_update(of=("self",)))
+        if students and not cascade:
+            raise HasStudents(count=len(students))
+        deletion = uuid.uuid4()
+        for student in students:
+            delete_record(Entity.STUDENT, student, by=by, now=now, deletion=deletion)
+        delete_record(Entity.CLIENT, locked, by=by, now=now, deletion=deletion)
+
+
+def restore_client(client: Client, *, by: User, now: datetime) -> None:
+    """Bring a client back, with the students that the same deletion took along. One query per student."""
+    with transaction.atomic():
+        locked = Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
+        deletion = locked.deletion
+        restore_record(Entity.CLIENT, locked, by=by, now=now)
+        if deletion is not None:
+            for student in Student.objects.filter(deletion=deletion).select_for_update(of=("self",)):
+                restore_record(Entity.STUDENT, student, by=by, now=now)

@@ -1,0 +1,119 @@
+"""A lead becomes a client, a student and a seat, in one transaction. Beyond contract A."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from tandem.academy.actions.clients import create_client
+from tandem.academy.actions.enrollments import seat_student
+from tandem.academy.actions.records import change_record, lock
+from tandem.academy.actions.students import create_student
+from tandem.academy.models import Client, Enrollment, EnrollmentDetail, Entity, Lead, Student
+from tandem.academy.queries import definitions_of, shown_attributes
+from tandem.academy.rules.conversion import carried
+from tandem.accounts.models import User
+from tandem.accounts.queries import has_right
+from tandem.common.errors import Forbidden, Invalid, NotFound
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a lead became. seat: None when none was asked for. is_new: now, not at an earlier call.
+
+    client_is_new: it was made now, not named or known before.
+    """
+
+    client: Client
+    student: Student
+    seat: EnrollmentDetail | None
+    is_new: bool = True
+    client_is_new: bool = False
+
+
+def convert_lead(lead: Lead, values: Mapping[str, Any], *, by: User, now: datetime) -> Converted:
+    """Make a client and a student of a lead, and seat the student if the body names an enrollment or a cohort.
+
+    values: the checked body. With `dry_run` all is tried and taken back. A converted lead stays as it is, and tells
+    what it became. Up to 30 queries. Raises Invalid; Forbidden without the right to add what would be added; NotFound.
+    """
+    with transaction.atomic():
+        locked = lock(Lead, lead.pk)
+        if locked.converted_to is not None:
+            return Converted(locked.converted_to.client, locked.converted_to, locked.converted_seat, is_new=False)
+        enrollment = _enrollment(values)
+        if enrollment is not None:
+            _require(by, "add_enrollmentdetail")
+        known = _known_client(locked, values)
+        client = known or _new_client(locked, values, by=by, now=now)
+        student = _student(locked, client, values, by=by, now=now)
+        seat = seat_student(student, enrollment=enrollment, by=by, now=now) if enrollment else None
+        own = {"converted_to": student, "converted_seat": seat, "possible_client": client}
+        change_record(Entity.LEAD, locked, {}, own, by=by, now=now)
+        if values.get("dry_run"):
+            transaction.set_rollback(True)
+    return Converted(client, student, seat, client_is_new=known is None)
+
+
+def _enrollment(values: Mapping[str, Any]) -> Enrollment | None:
+    if values.get("enrollment"):
+        found = Enrollment.objects.live().filter(pk=values["enrollment"]).first()
+        if found is None:
+            raise Invalid.on("enrollment", f'Invalid pk "{values["enrollment"]}" - object does not exist.')
+        return found
+    if not values.get("cohort"):
+        return None
+    choices = list(Enrollment.objects.live().filter(cohort=values["cohort"], cohort__deleted_at=None)[:2])
+    if len(choices) != 1:
+        raise Invalid.on("cohort", "This cohort has not exactly one enrollment. Name the `enrollment` instead.")
+    return choices[0]
+
+
+def _known_client(lead: Lead, values: Mapping[str, Any]) -> Client | None:
+    """The client that is named; else, unless the body names a new one, the lead's own; None for a new one."""
+    if values.get("client"):
+        try:
+            return lock(Client, values["client"])
+        except NotFound:
+            raise Invalid.on("client", f'Invalid pk "{values["client"]}" - object does not exist.') from None
+    if values.get("client_name") or lead.possible_client is None or lead.possible_client.deleted_at is not None:
+        return None
+    return lead.possible_client
+
+
+def _new_client(lead: Lead, values: Mapping[str, Any], *, by: User, now: datetime) -> Client:
+    _require(by, "add_client")
+    made: dict[str, Any] = {"name": values.get("client_name") or lead.name}
+    with _told_of("client_attributes"):
+        made["attributes"] = _attributes(lead, Entity.CLIENT, values.get("client_attributes"), "client_attributes")
+        return create_client(made, by=by, now=now)
+
+
+def _student(lead: Lead, client: Client, values: Mapping[str, Any], *, by: User, now: datetime) -> Student:
+    made: dict[str, Any] = {"name": values.get("student_name") or lead.name, "client": client.pk}
+    with _told_of("service_attributes"):
+        made["attributes"] = _attributes(lead, Entity.STUDENT, values.get("service_attributes"), "service_attributes")
+        return create_student(made, by=by, now=now)
+
+
+def _attributes(lead: Lead, entity: Entity, given: Mapping[str, Any] | None, field: str) -> dict[str, Any]:
+    return carried(shown_attributes(lead), definitions_of(entity), given, field=field)
+
+
+@contextmanager
+def _told_of(field: str) -> Iterator[None]:
+    """What is wrong with the attributes of a new record is wrong with this field of the body."""
+    try:
+        yield
+    except Invalid as refused:
+        raise Invalid({field if name == "attributes" else name: why for name, why in refused.fields.items()}) from None
+
+
+def _require(user: User, codename: str) -> None:
+    if not (user.is_admin or has_right(user, codename)):
+        raise Forbidden

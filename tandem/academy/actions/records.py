@@ -1,0 +1,156 @@
+"""What writing clients, students and leads has in common: attributes, lists of items, events, deleting, restoring."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import transaction
+
+from tandem.academy.actions.items import add_item, change_item, delete_item, write_lists
+from tandem.academy.models import Entity, Note, Task
+from tandem.academy.models.record import Described
+from tandem.academy.queries import definitions_of
+from tandem.academy.rules.attributes import merged
+from tandem.accounts.models import User
+from tandem.common.errors import NotFound
+from tandem.common.models import SoftDeleted
+from tandem.common.writing import insert
+from tandem.events.changes import change
+from tandem.events.record import record
+
+Record = TypeVar("Record", bound=Described)
+Kept = TypeVar("Kept", bound=SoftDeleted)
+
+_LISTS = ("list_of_tasks", "list_of_notes")
+
+
+def create_record(entity: Entity, made: Record, values: Mapping[str, Any], *, by: User, now: datetime) -> Record:
+    """Store a new record with its attributes and items, and its event. Belongs into the action's transaction.
+
+    made: the unsaved record with its own fields set. values: the checked body. Three queries and up to three a list.
+    Raises Invalid.
+    """
+    made.id, made.created_by, made.created_at, made.updated_at = uuid.uuid4(), by, now, now
+    made.attributes = merged({}, values.get("attributes"), definitions_of(entity), creating=True)
+    insert(made)
+    write_lists(entity, made.pk, values, by=by, now=now)
+    after = {name: value for name, value in values.items() if name != "attributes" and value not in (None, [], "")}
+    record(f"{entity.value}.created", subject=made, actor=by, at=now, after={**after, "attributes": made.attributes})
+    return made
+
+
+def change_record(
+    entity: Entity, locked: Record, values: Mapping[str, Any], own: Mapping[str, Any], *, by: User, now: datetime
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Change a locked record, its attributes and its lists; one event when anything differs. Gives (before, after).
+
+    own: its own fields with their new values. values: the checked body, for attributes and lists. Raises Invalid.
+    """
+    own = dict(own)
+    if values.get("attributes") is not None:
+        own["attributes"] = merged(locked.attributes, values["attributes"], definitions_of(entity), creating=False)
+    before, after = change(locked, at=now, **own)
+    if "attributes" in after:
+        before["attributes"], after["attributes"] = _differing(before["attributes"], after["attributes"])
+    items_before, items_after = write_lists(entity, locked.pk, values, by=by, now=now)
+    if items_after and not after:
+        _touch(locked, now)
+    before, after = before | items_before, after | items_after
+    if after:
+        record(f"{entity.value}.updated", subject=locked, actor=by, at=now, before=before, after=after)
+    return before, after
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
+
+
+def lock(model: type[Kept], pk: Any) -> Kept:
+    """The live record, its row locked. Raises NotFound. One query."""
+    rows: Any = model._default_manager
+    found: Kept | None = rows.select_for_update(of=("self",)).filter(pk=pk, deleted_at=None).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def add_to(
+    entity: Entity,
+    owner: Described,
+    model: type[Task] | type[Note],
+    values: Mapping[str, Any],
+    *,
+    by: User,
+    now: datetime,
+) -> None:
+    """Add a task or a note to a record. Six queries; raises Invalid."""
+    _on_item(
+        entity, owner, model, lambda: ({}, add_item(model, entity, owner.pk, values, by=by, now=now)), by=by, now=now
+    )
+
+
+def change_in(
+    entity: Entity,
+    owner: Described,
+    model: type[Task] | type[Note],
+    pk: UUID,
+    values: Mapping[str, Any],
+    *,
+    by: User,
+    now: datetime,
+) -> None:
+    """Change a task or a note of a record. Six queries; raises NoSuchItem and Invalid."""
+    _on_item(entity, owner, model, lambda: change_item(model, owner.pk, pk, values), by=by, now=now)
+
+
+def delete_from(
+    entity: Entity, owner: Described, model: type[Task] | type[Note], pk: UUID, *, by: User, now: datetime
+) -> None:
+    """Delete a task or a note of a record; it stays in the history. Six queries; raises NoSuchItem."""
+    _on_item(entity, owner, model, lambda: (delete_item(model, owner.pk, pk), {}), by=by, now=now)
+
+
+def _on_item(
+    entity: Entity,
+    owner: Described,
+    model: type[Task] | type[Note],
+    write: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
+    *,
+    by: User,
+    now: datetime,
+) -> None:
+    key = "list_of_tasks" if model is Task else "list_of_notes"
+    with transaction.atomic():
+        locked = lock(type(owner), owner.pk)
+        old, new = write()
+        if old == new:
+            return
+        _touch(locked, now)
+        before, after = ({key: [item] if item else []} for item in (old, new))
+        record(f"{entity.value}.updated", subject=locked, actor=by, at=now, before=before, after=after)
+
+
+def delete_record(kind: str, locked: SoftDeleted, *, by: User, now: datetime, deletion: UUID | None = None) -> None:
+    """Take a locked record out of every list. kind: an Entity, or another first word of events. Two queries.
+
+    deletion: that of the record which takes this one along.
+    """
+    locked.mark_deleted(now=now, deletion=deletion)
+    record(f"{kind}.deleted", subject=locked, actor=by, at=now)
+
+
+def restore_record(kind: str, locked: SoftDeleted, *, by: User, now: datetime) -> None:
+    """Bring a locked record back. Two queries; one that is not deleted stays as it is."""
+    if locked.deleted_at is not None:
+        locked.mark_restored()
+        record(f"{kind}.restored", subject=locked, actor=by, at=now)
+
+
+def _touch(locked: Described, now: datetime) -> None:
+    locked.updated_at = now
+    locked.save(update_fields=["updated_at"])

@@ -1,0 +1,62 @@
+"""Contract A §11: files of clients, students and leads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework import serializers
+
+from tandem.academy.access import may
+from tandem.academy.actions.files import NoSuchFile, TooManyFiles, add_file, remove_file
+from tandem.academy.api.answers import links_of
+from tandem.accounts.access import caller
+from tandem.common import moments
+from tandem.common.endpoint import Endpoint, Request, find, operation
+from tandem.common.inputs import Input
+from tandem.common.rendering import json_answer
+from tandem.files.inputs import PictureOrDocumentField
+from tandem.files.links import key_in, link_to
+
+_LINKS = {"type": "array", "items": {"type": "string"}}
+_LEFT = {"type": "object", "properties": {"list_of_images": _LINKS}, "required": ["list_of_images"]}
+_ADDED = {
+    "type": "object",
+    "properties": {"url": {"type": "string"}, "list_of_images": _LINKS},
+    "required": ["url", "list_of_images"],
+}
+
+
+class FileIn(Input):
+    file = PictureOrDocumentField()
+
+
+class LinkIn(Input):
+    url = serializers.CharField(max_length=2000)
+
+
+def files_of(resource: Any) -> Any:
+    """The view of the files of one kind of record (`records.Resource`)."""
+    change = may("change", resource.right)
+
+    class Files(Endpoint):
+        shows, rows = resource.answer, staticmethod(lambda viewer: resource.live())
+
+        @operation(change, takes=FileIn, gives=_ADDED, status=201, multipart=True, refuses=[TooManyFiles])
+        def post(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
+            """Add a picture or a PDF to a record, as the field `file` of a form."""
+            now = moments.now()
+            owner = find(resource.live(), pk)
+            key, keys = add_file(resource.entity, owner, body["file"], by=caller(request), now=now)
+            return json_answer({"url": link_to(key, now=now), "list_of_images": links_of(keys=keys)}, status=201)
+
+        @operation(change, takes=LinkIn, gives=_LEFT, refuses=[NoSuchFile])
+        def delete(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
+            """Delete a file of a record; its links die."""
+            owner, key = find(resource.live(), pk), key_in(body["url"])
+            if key is None:
+                raise NoSuchFile
+            keys = remove_file(resource.entity, owner, key, by=caller(request), now=moments.now())
+            return json_answer({"list_of_images": links_of(keys=keys)})
+
+    return Files.as_view()

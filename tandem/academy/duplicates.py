@@ -1,0 +1,71 @@
+"""Which clients and students may be the same as a lead: by phone, e-mail or name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Lower
+
+from tandem.academy.models import RECORDS, Entity, Lead
+from tandem.academy.queries import definitions_of, shown_attributes
+from tandem.academy.rules.attributes import Definition
+from tandem.academy.rules.conversion import Contact, contact, mail_names, phone_names
+from tandem.common.phones import normal_phone
+
+MOST = 20  # of each kind
+
+
+class Duplicate(NamedTuple):
+    """by: `phone`, `email`, `name`."""
+
+    entity: Entity
+    pk: UUID
+    name: str
+    by: list[str]
+
+
+def duplicates_of(lead: Lead, *, other_than: set[UUID], client_name: str, student_name: str) -> list[Duplicate]:
+    """Live clients and students that share a phone, an e-mail address or the name; oldest first, at most 20 of a kind.
+
+    other_than: records that are known to be the same. Five queries. It reads the whole table of each kind, which no
+    index serves, so it stands outside of transactions.
+    """
+    attributes = shown_attributes(lead)
+    found: list[Duplicate] = []
+    for entity, name in ((Entity.CLIENT, client_name), (Entity.STUDENT, student_name)):
+        wanted = contact(name, attributes, definitions_of(Entity.LEAD), normal_phone)
+        found += _alike(entity, wanted, other_than)
+    return found
+
+
+def _alike(entity: Entity, wanted: Contact, other_than: set[UUID]) -> list[Duplicate]:
+    definitions = definitions_of(entity)
+    found: list[Duplicate] = []
+    for pk, name, attributes in _candidates(entity, wanted, definitions):
+        shared = wanted.shared_with(contact(name, attributes, definitions, normal_phone))
+        if shared and pk not in other_than:
+            found.append(Duplicate(entity, pk, name, shared))
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _candidates(entity: Entity, wanted: Contact, definitions: Sequence[Definition]) -> Iterator[tuple[Any, ...]]:
+    """More rows than are alike: numbers are stored in any spelling, so the database compares the last two digits."""
+    rows: Any = RECORDS[entity]._default_manager.filter(deleted_at=None).annotate(word=Lower("name"))
+    condition = Q(word=wanted.name)
+    ends = {phone[-2:] for phone in wanted.phones}
+    for names, lookup, texts in (
+        (phone_names(definitions), "contains", ends),
+        (mail_names(definitions), "icontains", wanted.mails),
+    ):
+        for n, name in enumerate(names):
+            rows = rows.annotate(**{f"{lookup}_{n}": KeyTextTransform(name, F("attributes"))})
+            condition = reduce(or_, (Q(**{f"{lookup}_{n}__{lookup}": text}) for text in texts), condition)
+    yield from rows.filter(condition).order_by("created_at", "id").values_list("pk", "name", "attributes").iterator()

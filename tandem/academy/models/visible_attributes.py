@@ -1,0 +1,38 @@
+"""Stored attributes without those that were deleted: their values stay, and are hidden. CONTRACT §4 "Attributes"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models.expressions import Func
+
+from tandem.academy.models.attributes import Attribute, Entity
+
+_HIDDEN = "SELECT name FROM {table} WHERE entity = '{entity}' AND deleted_at IS NOT NULL"
+
+# On SQLite the object is put together anew, key by key, and only where anything is hidden at all.
+_REBUILT = (
+    "CASE WHEN EXISTS ({hidden}) THEN (SELECT json_group_object(key, json(CASE type WHEN 'text' THEN json_quote(value) "
+    "WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'null' THEN 'null' ELSE value END)) "
+    "FROM json_each({column}) WHERE key NOT IN ({hidden})) ELSE {column} END"
+)
+
+
+class VisibleAttributes(Func):
+    """The JSON text of the attributes column without the keys of deleted attributes."""
+
+    arity = 1
+    output_field = models.TextField()
+
+    def __init__(self, expression: Any, *, entity: Entity, **extra: Any) -> None:
+        super().__init__(expression, **extra)
+        self.hidden = _HIDDEN.format(table=Attribute._meta.db_table, entity=entity.value)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        template = f"(%(expressions)s - ARRAY({self.hidden})::text[])"
+        return super().as_sql(compiler, connection, template=template, **extra)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        template = _REBUILT.format(hidden=self.hidden, column="%(expressions)s")
+        return super().as_sql(compiler, connection, template=template, **extra)

@@ -1,0 +1,88 @@
+"""Reads that rules and actions of contract A share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Case, CharField, DateField, OuterRef, QuerySet, Subquery, Value, When
+
+from tandem.academy.models import RECORDS, Attribute, Entity, Lead, Task
+from tandem.academy.models.containment import has_value
+from tandem.academy.rules.attributes import Definition
+from tandem.common.reading.statement import Param, Selection, selection
+from tandem.common.viewers import Viewer
+
+HAVE_TASKS = (Entity.CLIENT, Entity.STUDENT, Entity.LEAD)
+
+
+def definitions_of(entity: Entity) -> list[Definition]:
+    """The attributes that an entity has now, in their order. One query."""
+    return [
+        Definition(name, type, bool(is_required), tuple(list_values))
+        for name, type, is_required, list_values in _definitions().run({"entity": entity.value})
+    ]
+
+
+@cache
+def _definitions() -> Selection:
+    live = Attribute.objects.filter(entity=Param("entity", CharField()), deleted_at=None)
+    columns = ("name", "type", "is_required", "list_values")
+    return selection(live.order_by("order", "created_at", "id").values_list(*columns))
+
+
+def shown_attributes(lead: Lead) -> dict[str, Any]:
+    """The stored attributes without those whose definition was deleted. One query."""
+    defined = {definition.name for definition in definitions_of(Entity.LEAD)}
+    return {name: value for name, value in lead.attributes.items() if name in defined}
+
+
+def records_with_value(attribute: Attribute) -> int:
+    """How many records hold a value of an attribute, deleted records (they may come back) included. One query.
+
+    It reads the whole table of the entity: the GIN index answers which records hold a value, not which hold any. A
+    second index for this would cost on every write; the question is asked only when the type of an attribute changes.
+    """
+    return int(_records_of(attribute).filter(attributes__has_key=attribute.name).count())
+
+
+def records_with_options(attribute: Attribute, options: Iterable[str]) -> int:
+    """How many records hold one of these options (at least one is given), deleted ones included. One query.
+
+    On PostgreSQL the GIN index serves it.
+    """
+    return int(_records_of(attribute).filter(reduce(or_, (has_value(attribute.name, one) for one in options))).count())
+
+
+def _records_of(attribute: Attribute) -> Any:
+    return RECORDS[Entity(attribute.entity)]._default_manager.all()
+
+
+def open_tasks_of(viewer: Viewer) -> QuerySet[Task]:
+    """The open tasks that the viewer wrote, and all open ones of leads that the viewer is responsible for.
+
+    Of live records only. Rows carry `record_name` and `overdue`. Its Params: `today`, a day; `sees_client`,
+    `sees_service`, `sees_lead`: the entity's own name, or "" for one that the viewer may not see.
+    """
+    # Two indexed look-ups: with "or" between them PostgreSQL would read every open task there is.
+    written = Task.objects.filter(user=viewer.pk, completed=False)
+    leads = Lead.objects.live().filter(responsible=viewer.pk)
+    on_leads = Task.objects.filter(entity=Entity.LEAD, record__in=leads.values("pk"), completed=False)
+    mine = written.values("pk").union(on_leads.values("pk"))
+    sees = [Param(f"sees_{entity.value}", CharField(max_length=10)) for entity in HAVE_TASKS]
+    today: Any = Param("today", DateField())
+    names = (
+        When(entity=entity, then=Subquery(_named(entity).filter(pk=OuterRef("record")).values("name")))
+        for entity in HAVE_TASKS
+    )
+    return (
+        Task.objects.filter(pk__in=mine, entity__in=sees)
+        .annotate(record_name=Case(*names), overdue=Case(When(date__lt=today, then=Value(True)), default=Value(False)))
+        .filter(record_name__isnull=False)
+    )
+
+
+def _named(entity: Entity) -> Any:
+    return RECORDS[entity]._default_manager.filter(deleted_at=None)

@@ -1,0 +1,196 @@
+"""User-defined attributes: what a value may be, and how a write changes what is stored. Contract A §1; CONTRACT §4."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from tandem.common.errors import Invalid
+
+TEXT, TEXTAREA, NUMBER, DATE, BOOLEAN, LIST, FILE = "text", "textarea", "number", "date", "boolean", "list", "file"
+
+LONGEST_TEXT: Final = 10_000
+LONGEST_ADDRESS: Final = 2_000
+LARGEST_NUMBER: Final = 2**53
+NAME: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+
+_OF_ALL: Final = frozenset({"id", "attributes", "created_by", "created_by_name", "created_at", "updated_at"})
+_NAMED: Final = _OF_ALL | {"name", "list_of_tasks", "list_of_notes", "list_of_images"}
+
+# The fields that an entity has of its own: their names are taken.
+CORE: Final[Mapping[str, frozenset[str]]] = {
+    "client": _NAMED,
+    "service": _NAMED
+    | {"client", "client_name", "actual_cohort", "actual_cohort_name", "origin_cohort", "origin_cohort_name"},
+    "lead": _NAMED
+    | {"responsible", "responsible_name", "pipeline", "pipeline_name", "stage", "possible_client"}
+    | {"possible_client_name", "moodle_course_id", "converted_to", "converted_seat"},
+    "follow_up": _OF_ALL | {"service", "service_name", "user", "user_name", "follow_up_date", "comment"},
+}
+
+_TRUE: Final = ("true", "1", "yes", "on")
+_FALSE: Final = ("false", "0", "no", "off")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One attribute as its entity defines it. options: of type list."""
+
+    name: str
+    type: str
+    is_required: bool = False
+    options: tuple[str, ...] = ()
+
+
+class WrongValue(ValueError):
+    """A value is not of its attribute's type; the message is shown under the attribute's name."""
+
+
+def check_name(entity: str, name: str) -> None:
+    """entity: as the contract calls it. Raises Invalid on `name`."""
+    if not NAME.fullmatch(name):
+        raise Invalid.on("name", "Use lower-case letters, digits and underscores; begin with a letter.")
+    if name in CORE[entity]:
+        raise Invalid.on("name", f"`{name}` is a field that every record of this kind has. Choose another name.")
+
+
+def check_options(type: str, options: Sequence[str]) -> None:
+    """Raises Invalid on `list_values`."""
+    if type == LIST and not options:
+        raise Invalid.on("list_values", "An attribute of type list needs its options.")
+
+
+def typed(definition: Definition, raw: Any) -> Any:
+    """The value that is stored for what a client sent: of the attribute's type; None for no value ("" and null).
+
+    Numbers may come as text, booleans as "true". Raises WrongValue.
+    """
+    if raw is None or raw == "" or raw == []:
+        return None
+    return _READERS[definition.type](definition, raw)
+
+
+def merged(
+    stored: Mapping[str, Any],
+    given: Mapping[str, Any] | None,
+    definitions: Iterable[Definition],
+    *,
+    creating: bool,
+) -> dict[str, Any]:
+    """The attributes after a write: given keys change, null and "" remove, all others stay.
+
+    stored: as they are, those of deleted attributes included. given: None when the body had no attributes at all.
+    Raises Invalid on `attributes`, naming each wrong key.
+    """
+    if given is None and not creating:
+        return dict(stored)
+    given = given or {}
+    defined = {definition.name: definition for definition in definitions}
+    after, wrong = dict(stored), {}
+    for name, raw in given.items():
+        try:
+            value = _kept_or_typed(defined.get(name), name, raw, stored)
+        except WrongValue as refused:
+            wrong[name] = [str(refused)]
+            continue
+        if value is None:
+            after.pop(name, None)
+        else:
+            after[name] = value
+    for name, definition in defined.items():
+        if definition.is_required and name not in after and name not in wrong:
+            wrong[name] = ["This attribute is required."]
+    if wrong:
+        raise Invalid({"attributes": wrong})
+    return after
+
+
+def _kept_or_typed(definition: Definition | None, name: str, raw: Any, stored: Mapping[str, Any]) -> Any:
+    # What is stored already may be sent back, also when its attribute is gone or has lost an option since.
+    if name in stored and stored[name] == raw:
+        return raw
+    if definition is None:
+        raise WrongValue("There is no such attribute.")
+    return typed(definition, raw)
+
+
+def _text(definition: Definition, raw: Any) -> str:
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        raw = str(raw)
+    if not isinstance(raw, str):
+        raise WrongValue("This must be text.")
+    if len(raw) > LONGEST_TEXT:
+        raise WrongValue(f"At most {LONGEST_TEXT} characters, please.")
+    return raw
+
+
+def _number(definition: Definition, raw: Any) -> int | float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        raise WrongValue("This must be a number.")
+    try:
+        number = _parsed(raw) if isinstance(raw, str) else raw
+    except ValueError:
+        raise WrongValue("This must be a number.") from None
+    if not math.isfinite(number) or abs(number) >= LARGEST_NUMBER:
+        raise WrongValue("This number is too large.")
+    # 25.0 and 25 are one number; both databases then store, compare and show it alike.
+    return int(number) if number == int(number) else number
+
+
+def _parsed(raw: str) -> int | float:
+    raw = raw.strip()
+    if len(raw) > 30 or not raw.isascii() or "_" in raw:
+        raise ValueError(raw)
+    return int(raw) if raw.lstrip("+-").isdigit() else float(raw)
+
+
+def _date(definition: Definition, raw: Any) -> str:
+    if isinstance(raw, str) and len(raw) <= 40:
+        for read in (date.fromisoformat, datetime.fromisoformat):
+            try:
+                day: date = read(raw.strip())
+            except ValueError:
+                continue
+            if re.match(r"\d{4}-\d{2}-\d{2}", raw.strip()) and day.year >= 1900:
+                return day.isoformat()[:10]
+    raise WrongValue("This must be a date, YYYY-MM-DD.")
+
+
+def _boolean(definition: Definition, raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    word = str(raw).strip().lower() if isinstance(raw, str | int) else ""
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise WrongValue("This must be true or false.")
+
+
+def _list(definition: Definition, raw: Any) -> str | list[str]:
+    chosen = raw if isinstance(raw, list) else [raw]
+    for one in chosen:
+        if not isinstance(one, str) or one not in definition.options:
+            raise WrongValue(f"Choose one of: {', '.join(definition.options)}.")
+    return list(dict.fromkeys(chosen)) if isinstance(raw, list) else str(raw)
+
+
+def _file(definition: Definition, raw: Any) -> str:
+    if not isinstance(raw, str) or len(raw) > LONGEST_ADDRESS or any(char.isspace() for char in raw):
+        raise WrongValue("This must be the address of an uploaded file.")
+    return raw
+
+
+_READERS: Final[dict[str, Callable[[Definition, Any], Any]]] = {
+    TEXT: _text,
+    TEXTAREA: _text,
+    NUMBER: _number,
+    DATE: _date,
+    BOOLEAN: _boolean,
+    LIST: _list,
+    FILE: _file,
+}

@@ -1,0 +1,105 @@
+"""Tables of records: which column of a file means what, and how an attribute's value looks in a cell.
+
+What is written by `cell_of` is read by `value_of` as the same value, for every type of attribute.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tandem.academy.rules.attributes import BOOLEAN, LIST, NUMBER
+from tandem.common.errors import Invalid
+
+PREFIX: Final = "attributes."
+
+
+@dataclass(frozen=True)
+class Column:
+    """key: what the header of an export says. also: other headers by which people may call it.
+
+    type: of the attribute that it holds; "" for a field that every record has. is_shown_only: an import ignores it.
+    """
+
+    key: str
+    also: tuple[str, ...] = ()
+    type: str = ""
+    is_shown_only: bool = False
+
+
+def attribute_columns(attributes: Sequence[tuple[str, str, str]]) -> list[Column]:
+    """attributes: (name, label, type) of each. A label that two of them have names neither."""
+    labels = Counter(_folded(label) for _, label, _ in attributes)
+    return [
+        Column(f"{PREFIX}{name}", (name, *([label] if labels[_folded(label)] == 1 else [])), type)
+        for name, label, type in attributes
+    ]
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """at: position in the row → column. ignored: the headers that mean nothing here."""
+
+    at: Mapping[int, Column]
+    ignored: Sequence[str]
+
+
+def mapped(header: Sequence[str], columns: Sequence[Column], chosen: Mapping[str, str | None]) -> Mapped:
+    """Find out what the columns of a file mean, whatever the case of their headers.
+
+    chosen: header → key, where somebody says so; None or "" leaves a column out. Raises Invalid on `mapping` when that
+    names what is not there, and on `file` when two columns mean the same.
+    """
+    known: dict[str, Column] = {}
+    for column in columns:  # a field's own name wins over any label
+        for name in column.also:
+            known.setdefault(_folded(name), column)
+    known |= {_folded(column.key): column for column in columns}
+    said = {_folded(name): key for name, key in chosen.items()}
+    _check_chosen(said, header, known)
+    at: dict[int, Column] = {}
+    ignored: list[str] = []
+    for position, name in enumerate(header):
+        key = said.get(_folded(name), name)
+        found = known.get(_folded(key)) if key else None
+        if found is None or found.is_shown_only:
+            if name and found is None:
+                ignored.append(name)
+            continue
+        if found in at.values():
+            raise Invalid.on("file", f"More than one column holds `{found.key}`.")
+        at[position] = found
+    return Mapped(at, ignored)
+
+
+def _check_chosen(said: Mapping[str, str | None], header: Sequence[str], known: Mapping[str, Column]) -> None:
+    there = {_folded(name) for name in header}
+    wrong = [name for name, key in said.items() if name not in there or (key and _folded(key) not in known)]
+    if wrong:
+        raise Invalid.on("mapping", f"There is no such column, or no such field: {', '.join(wrong[:5])}.")
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def cell_of(type: str, value: Any) -> Any:
+    """How the stored value of an attribute stands in a cell; None is an empty one."""
+    if type == LIST and not (isinstance(value, str) and value[:1] not in ("[", '"')) and value is not None:
+        return json.dumps(value, ensure_ascii=False)  # several options, or one that looks like that
+    return value
+
+
+def value_of(type: str, cell: Any) -> Any:
+    """What a cell says of an attribute, to be checked as if a client had sent it."""
+    if type == LIST and isinstance(cell, str) and cell[:1] in ("[", '"'):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            return cell
+    if isinstance(cell, str) or type in (NUMBER, BOOLEAN):
+        return cell
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)

@@ -1,0 +1,224 @@
+"""/api/leads/<id>/convert/: a lead becomes a client, a student and a seat."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tandem.academy.models import Attribute, Client, EnrollmentDetail, Lead, Student
+from tandem.academy.tests.leads import client, lead
+from tandem.academy.tests.teaching import cohort, enrollment
+from tandem.common import moments
+from tandem.events.models import Event
+from tests.cast import Api, as_, member
+from tests.database import everything
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def asha() -> Api:
+    return as_("asha")
+
+
+def url(of: Lead) -> str:
+    return f"/api/leads/{of.pk}/convert/"
+
+
+def attribute(entity: str, name: str, type: str = "text", **other: Any) -> Attribute:
+    now = moments.now()
+    values = {"entity": entity, "label": name.title(), "created_at": now, "updated_at": now}
+    return Attribute.objects.create(name=name, type=type, **{**values, **other})
+
+
+def student(name: str, of: Client, **other: Any) -> Student:
+    now = moments.now()
+    return Student.objects.create(name=name, client=of, created_at=now, updated_at=now, **other)
+
+
+def test_it_works(asha: Api) -> None:
+    one, into = lead("Jane Doe"), enrollment()
+    body = {"client_name": "Acme Corp", "student_name": "Jane", "enrollment": str(into.pk)}
+    answer = asha.post(url(one), body)
+    assert answer.status_code == 200, answer.content
+    made, taught, seat = Client.objects.get(), Student.objects.get(), EnrollmentDetail.objects.get()
+    assert answer.json() == {
+        "lead": str(one.pk),
+        "client": str(made.pk),
+        "client_name": "Acme Corp",
+        "student": str(taught.pk),
+        "student_name": "Jane",
+        "enrollment": str(into.pk),
+        "enrollment_detail": str(seat.pk),
+        "duplicates": [],
+        "dry_run": False,
+    }
+    assert (taught.client, taught.actual_cohort, taught.origin_cohort) == (made, into.cohort, into.cohort)
+    assert (seat.student, seat.enrollment) == (taught, into)
+    shown = asha.get(f"/api/leads/{one.pk}/").json()
+    assert (shown["converted_to"], shown["converted_seat"]) == (str(taught.pk), str(seat.pk))
+    assert (shown["possible_client"], shown["possible_client_name"]) == (str(made.pk), "Acme Corp")
+    assert [event.type for event in Event.objects.order_by("id")] == [
+        "client.created",
+        "service.created",
+        "enrollment_detail.created",
+        "service.updated",
+        "lead.updated",
+    ]
+
+
+def test_a_second_time_tells_the_same_and_makes_nothing(asha: Api) -> None:
+    one, into = lead("Jane Doe"), enrollment()
+    twin = client("Jane Doe")
+    first = asha.post(url(one), {"enrollment": str(into.pk)})
+    before = everything()
+    assert [alike["id"] for alike in first.json()["duplicates"]] == [str(twin.pk)]
+    for body in ({"enrollment": str(into.pk)}, {}, {"client_name": "Other"}):
+        again = asha.post(url(one), body)
+        assert (again.status_code, again.json()) == (200, first.json())
+    assert asha.post(url(one), {"dry_run": True}).json() == {**first.json(), "dry_run": True}
+    assert everything() == before
+
+
+def test_names_come_from_the_lead(asha: Api) -> None:
+    shown = asha.post(url(lead("Jane Doe")), {}).json()
+    assert (shown["client_name"], shown["student_name"], shown["enrollment"]) == ("Jane Doe", "Jane Doe", None)
+
+
+class TestClient:
+    def test_a_named_one_is_taken(self, asha: Api) -> None:
+        acme = client()
+        shown = asha.post(url(lead("Jane", possible_client=client("Other"))), {"client": str(acme.pk)}).json()
+        assert (shown["client"], shown["client_name"]) == (str(acme.pk), "Acme Corp")
+        assert Client.objects.count() == 2
+
+    def test_the_possible_one_of_the_lead_is_next(self, asha: Api) -> None:
+        acme = client()
+        assert asha.post(url(lead(possible_client=acme)), {}).json()["client"] == str(acme.pk)
+        fresh = asha.post(url(lead(possible_client=acme)), {"client_name": "Fresh"}).json()
+        assert (fresh["client"] != str(acme.pk), fresh["client_name"]) == (True, "Fresh")
+
+    def test_a_deleted_one_is_refused_or_made_anew(self, asha: Api) -> None:
+        gone = client("Gone", deleted_at=moments.now())
+        one = lead("Jane", possible_client=gone)
+        assert list(asha.post(url(one), {"client": str(gone.pk)}).json()) == ["client"]
+        assert asha.post(url(one), {}).json()["client_name"] == "Jane"
+
+
+class TestSeat:
+    def test_the_only_enrollment_of_a_cohort_is_taken(self, asha: Api) -> None:
+        winter = cohort()
+        assert list(asha.post(url(lead()), {"cohort": str(winter.pk)}).json()) == ["cohort"], "it has none"
+        into = enrollment(winter)
+        assert asha.post(url(lead()), {"cohort": str(winter.pk)}).json()["enrollment"] == str(into.pk)
+        enrollment(winter, "UX")
+        assert list(asha.post(url(lead()), {"cohort": str(winter.pk)}).json()) == ["cohort"], "which of two?"
+
+    @pytest.mark.parametrize("field", ["enrollment", "cohort", "client"])
+    def test_an_id_that_names_nothing_leaves_nothing_behind(self, asha: Api, field: str) -> None:
+        one = lead()
+        before = everything()
+        for value in (str(uuid.uuid4()), "-"):
+            answer = asha.post(url(one), {field: value})
+            assert (answer.status_code, list(answer.json())) == (400, [field])
+        assert everything() == before
+
+
+class TestAttributes:
+    def test_same_names_are_carried_and_others_mapped(self, asha: Api) -> None:
+        for name in ("phone", "source", "gone"):
+            attribute("lead", name)
+        attribute("client", "phone")
+        attribute("client", "origin")
+        attribute("client", "gone")
+        attribute("service", "program")
+        Attribute.objects.filter(entity="lead", name="gone").update(deleted_at=moments.now())
+        one = lead(attributes={"phone": "98765 43210", "source": "LinkedIn", "gone": "hidden"})
+        body = {"client_attributes": {"origin": {"from": "source"}}, "service_attributes": {"program": "Full Stack"}}
+        assert asha.post(url(one), body).status_code == 200
+        assert Client.objects.get().attributes == {"phone": "98765 43210", "origin": "LinkedIn"}
+        assert Student.objects.get().attributes == {"program": "Full Stack"}
+
+    @pytest.mark.parametrize(
+        ("body", "field", "name"),
+        [
+            ({"client_attributes": {"unheard_of": 1}}, "client_attributes", "unheard_of"),
+            ({"service_attributes": {"size": "many"}}, "service_attributes", "size"),
+            ({}, "service_attributes", "size"),
+            ({"service_attributes": {"size": {"from": 1}}}, "service_attributes", "size"),
+        ],
+    )
+    def test_what_is_wrong_is_told_of_its_field_and_leaves_nothing(
+        self, asha: Api, body: Any, field: str, name: str
+    ) -> None:
+        attribute("service", "size", "number", is_required=True)
+        one = lead()
+        before = everything()
+        answer = asha.post(url(one), body)
+        assert answer.status_code == 400
+        assert list(answer.json()) == [field]
+        assert list(answer.json()[field]) == [name]
+        assert everything() == before
+
+
+class TestDryRun:
+    def test_it_writes_nothing_and_tells_what_would_be(self, asha: Api) -> None:
+        one, into, acme = lead("Jane Doe"), enrollment(), client()
+        before = everything()
+        shown = asha.post(url(one), {"enrollment": str(into.pk), "dry_run": "true"}).json()
+        assert everything() == before
+        assert (shown["client"], shown["client_name"]) == (None, "Jane Doe")
+        assert (shown["student"], shown["student_name"], shown["enrollment_detail"]) == (None, "Jane Doe", None)
+        assert (shown["enrollment"], shown["dry_run"]) == (str(into.pk), True)
+        assert asha.post(url(one), {"client": str(acme.pk), "dry_run": True}).json()["client"] == str(acme.pk)
+        assert everything() == before
+
+    def test_it_finds_duplicates_by_phone_mail_and_name(self, asha: Api) -> None:
+        for name in ("phone", "email"):
+            attribute("lead", name)
+        attribute("client", "work__phone")
+        attribute("client", "mail")
+        attribute("service", "mobile", "number")
+        acme = client("Acme", attributes={"work__phone": "+91 98765-43210"})
+        mail = client("Mail & Co", attributes={"mail": "Jane@Example.org", "work__phone": "9876500010"})
+        client("Other", attributes={"work__phone": "+91 98765-43211", "mail": "xjane@example.org"})
+        client("Jane Doe", deleted_at=moments.now())
+        same = student("JANE DOE", acme, attributes={"mobile": 9876543210})
+        one = lead("Jane Doe", attributes={"phone": "09876543210", "email": "jane@example.org"})
+        found = asha.post(url(one), {"dry_run": True}).json()["duplicates"]
+        assert found == [
+            {"entity": "client", "id": str(acme.pk), "name": "Acme", "by": ["phone"]},
+            {"entity": "client", "id": str(mail.pk), "name": "Mail & Co", "by": ["email"]},
+            {"entity": "service", "id": str(same.pk), "name": "JANE DOE", "by": ["phone", "name"]},
+        ]
+
+    def test_its_cost_does_not_grow_with_what_is_stored(self, asha: Api) -> None:
+        one, counts = lead("Jane"), []
+        for how_many in (1, 9):
+            for n in range(how_many):
+                student(str(n), client("Jane"))
+            with CaptureQueriesContext(connection) as queries:
+                asha.post(url(one), {"dry_run": True})
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
+        assert counts[0] <= 35
+
+
+class TestRights:
+    def test_it_needs_every_right_that_it_uses(self) -> None:
+        acme, into = client(), enrollment()
+        some = ["change_lead", "add_service"]
+        api = member("Instructors", rights=some)
+        before = everything()
+        assert api.post(url(one := lead()), {}).status_code == 403, "a client would be made"
+        assert member("Management", rights=["change_lead"]).post(url(one), {}).status_code == 403
+        assert member("Sales").post(url(one), {}).status_code == 403, "students are not theirs to make"
+        body = {"client": str(acme.pk)}
+        assert api.post(url(one), {**body, "enrollment": str(into.pk)}).status_code == 403, "a seat would be made"
+        assert api.post(url(one), {**body, "dry_run": True}).status_code == 200
+        assert api.post(url(one), body).status_code == 200
+        assert before["academy.Client"] == everything()["academy.Client"]
