@@ -1,0 +1,213 @@
+"""`tandem backup FILE`: one file from which the whole installation can be brought back.
+
+A zip, readable by its owner alone, that holds
+    manifest.json   format, version, kind of database, applied migrations, and the SHA-256 of each other member
+    database.sqlite3 or database.pgdump
+    secret_key      without it sealed columns (waiting messages, stored answers) cannot be read, and every login
+                    ends; so whoever has this file has everything, and it is to be kept accordingly
+    files/…         uploads, when they are kept in the data directory
+
+It may be made while Tandem runs: the database is copied as it was at one instant, and writers are not held up. Uploads
+are copied after the database, so a row never refers to an upload that the backup lacks; uploads do not change. The
+file appears under its name only when it is complete, checked and on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from tandem.common import moments
+
+FORMAT = 1
+UPLOADS = "files"  # below the data directory
+MANIFEST = "manifest.json"
+PAGES_AT_A_TIME = 2000
+
+
+def write(target: Path) -> str:
+    """Write the backup; the answer tells what was written. Raises SystemExit with one line when it cannot be done."""
+    target = target.absolute()
+    if target.is_dir():
+        raise SystemExit(f"tandem: {target} is a directory; name the file to write")
+    if not target.parent.is_dir():
+        raise SystemExit(f"tandem: there is no directory {target.parent}")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as made:
+            unfinished = Path(made) / "backup.zip"
+            checksums = _fill(unfinished, Path(made))
+            _verify(unfinished, checksums)
+            size = unfinished.stat().st_size
+            os.replace(unfinished, target)
+            sync_directory(target.parent)
+    except OSError as failed:
+        raise SystemExit(f"tandem: the backup could not be written: {failed}") from None
+    uploads = sum(name.startswith(f"{UPLOADS}/") for name in checksums)
+    return f"Wrote {target}: {size / 1e6:.1f} MB, the database, {uploads} uploads and the secret key. Keep it safe."
+
+
+def _fill(file: Path, scratch: Path) -> dict[str, str]:
+    database = "database.sqlite3" if connection.vendor == "sqlite" else "database.pgdump"
+    checksums: dict[str, str] = {}
+    with _private(file) as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        copy = scratch / database
+        if connection.vendor == "sqlite":
+            migrations = copy_sqlite(Path(settings.DATABASES["default"]["NAME"]), copy)
+        else:
+            migrations = _dump_postgresql(copy)
+        checksums[database] = _add(archive, database, copy)
+        copy.unlink()
+        secret = scratch / "secret_key"
+        with _private(secret) as kept:
+            kept.write(settings.SECRET_KEY.encode())
+        checksums["secret_key"] = _add(archive, "secret_key", secret)
+        for upload in uploads(settings.DATA_DIR):
+            name = upload.relative_to(settings.DATA_DIR).as_posix()
+            checksums[name] = _add(archive, name, upload)
+        manifest = {
+            "format": FORMAT,
+            "tandem": version("tandem"),
+            "database": connection.vendor,
+            "made_at": moments.iso(moments.now()),
+            "migrations": migrations,
+            "sha256": checksums,
+        }
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+        archive.close()
+        raw.flush()
+        os.fsync(raw.fileno())
+    return checksums
+
+
+def copy_sqlite(source: Path, target: Path) -> list[str]:
+    """Copy a SQLite database as it is at one instant, into one self-contained file; the answer is its migrations.
+
+    The source is read inside of one transaction. Without it SQLite's backup starts anew whenever somebody writes
+    between two of its steps, and on a busy database it would never end; with it, in WAL mode, the reader sees its own
+    instant and holds nobody up.
+    """
+    with _private(target):
+        pass
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as read,
+        closing(sqlite3.connect(target, isolation_level=None)) as written,
+    ):
+        read.execute("PRAGMA busy_timeout=20000")
+        read.execute("BEGIN")
+        applied = [f"{app}.{name}" for app, name in read.execute("SELECT app, name FROM django_migrations ORDER BY id")]
+        read.backup(written, pages=PAGES_AT_A_TIME)
+        read.execute("ROLLBACK")
+        # The copy says in its header that it is in WAL mode, which would want two more files beside it.
+        written.execute("PRAGMA journal_mode=DELETE")
+        check_sqlite(written)
+    return applied
+
+
+def check_sqlite(database: sqlite3.Connection) -> None:
+    """Raises SystemExit when SQLite finds damage, or a row that refers to one that is not there."""
+    found = [row[0] for row in database.execute("PRAGMA integrity_check(3)")]
+    if found != ["ok"]:
+        raise SystemExit(f"tandem: the database is damaged: {'; '.join(found)}")
+    if broken := database.execute("PRAGMA foreign_key_check").fetchone():
+        raise SystemExit(
+            f"tandem: the database is damaged: a row of {broken[0]} refers to a missing row of {broken[2]}"
+        )
+
+
+def _dump_postgresql(target: Path) -> list[str]:
+    # Read before the dump: a migration that runs meanwhile then makes the manifest too modest, never too bold.
+    applied = [f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()]
+    run_postgresql_tool(["pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}"])
+    os.chmod(target, 0o600)
+    return sorted(applied)
+
+
+def run_postgresql_tool(command: list[str]) -> None:
+    """Run pg_dump, pg_restore or psql on the configured database. Raises SystemExit with its last words."""
+    if shutil.which(command[0]) is None:
+        raise SystemExit(
+            f"tandem: {command[0]} is needed for this and is not installed; "
+            "install PostgreSQL's client programs (Debian: apt install postgresql-client)"
+        )
+    done = subprocess.run(
+        command, env=os.environ | _connection_variables(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise SystemExit(f"tandem: {command[0]} failed: {said}")
+
+
+def _connection_variables() -> dict[str, str]:
+    """The connection as libpq's environment variables: unlike arguments, other users cannot read them."""
+    configured: dict[str, Any] = settings.DATABASES["default"]
+    options = configured.get("OPTIONS", {})
+    variables = {
+        "PGDATABASE": configured["NAME"],
+        "PGUSER": configured.get("USER"),
+        "PGPASSWORD": configured.get("PASSWORD"),
+        "PGHOST": configured.get("HOST"),
+        "PGPORT": configured.get("PORT"),
+        "PGSSLMODE": options.get("sslmode"),
+        "PGSSLROOTCERT": options.get("sslrootcert"),
+        "PGSSLCERT": options.get("sslcert"),
+        "PGSSLKEY": options.get("sslkey"),
+    }
+    return {name: str(value) for name, value in variables.items() if value}
+
+
+def uploads(data_dir: Path) -> Iterator[Path]:
+    yield from sorted(file for file in (data_dir / UPLOADS).rglob("*") if file.is_file() and not file.is_symlink())
+
+
+def sha256(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename durable: it is the directory that remembers it."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _add(archive: zipfile.ZipFile, name: str, file: Path) -> str:
+    digest = hashlib.sha256()
+    with open(file, "rb") as source, archive.open(name, "w", force_zip64=True) as member:
+        while chunk := source.read(1 << 20):
+            digest.update(chunk)
+            member.write(chunk)
+    return digest.hexdigest()
+
+
+def _verify(file: Path, checksums: dict[str, str]) -> None:
+    """Read everything back: what the disk or the compression spoiled shall be noticed today."""
+    with zipfile.ZipFile(file) as archive:
+        for name, expected in checksums.items():
+            with archive.open(name) as member:
+                if hashlib.file_digest(member, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
+                    raise SystemExit(f"tandem: the backup could not be written: {name} reads back differently")
+
+
+@contextmanager
+def _private(file: Path) -> Iterator[Any]:
+    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(fd, "w+b") as opened:
+        yield opened

@@ -1,0 +1,253 @@
+"""`tandem`: everything that the person who runs an installation needs.
+
+Each command imports what it needs when it runs, so that `tandem --help` and a mistyped option answer at once. What goes
+wrong is told in one line on stderr, with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.conf import LazySettings
+
+    from tandem.common.errors import Refusal
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tandem.config.settings")
+    if not sys.warnoptions:  # libraries' warnings are for developers; the tests turn them into errors
+        warnings.simplefilter("ignore")
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tandem", description="Tandem: one CRM for companies that sell and service.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    migrate = commands.add_parser("migrate", help="prepare the database, or bring it up to date")
+    migrate.set_defaults(run=_migrate)
+
+    admin = commands.add_parser("createadmin", help="create a user who may do everything")
+    admin.add_argument("--username", required=True)
+    admin.add_argument("--phone", required=True, help="with country code, e.g. +919876543210")
+    admin.add_argument("--name", required=True)
+    admin.add_argument("--password", required=True)
+    admin.set_defaults(run=_createadmin)
+
+    demo = commands.add_parser("demo", help="load a demo company, once, and show its logins")
+    demo.set_defaults(run=_demo)
+
+    serve = commands.add_parser("serve", help="serve the API, and run the worker beside it")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s)")
+    serve.add_argument("--workers", type=_count, default=_default_workers(), help="server processes (%(default)s)")
+    serve.add_argument("--no-worker", action="store_true", help="do not run the worker; it runs elsewhere")
+    serve.set_defaults(run=_serve)
+
+    worker = commands.add_parser("worker", help="only run a worker: messages and periodic jobs")
+    worker.set_defaults(run=_worker)
+
+    doctor = commands.add_parser("doctor", help="check this installation and explain what is wrong")
+    doctor.set_defaults(run=_doctor)
+
+    backup = commands.add_parser("backup", help="write database, uploads and secret key into one file")
+    backup.add_argument("file", type=Path)
+    backup.set_defaults(run=_backup)
+
+    restore = commands.add_parser("restore", help="bring back what a backup holds")
+    restore.add_argument("file", type=Path)
+    restore.add_argument("--force", action="store_true", help="replace the data that is there")
+    restore.set_defaults(run=_restore)
+    return parser
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    settings = _prepare()
+    from tandem.config import database, instance
+
+    with _database_errors_in_one_line():
+        state = database.schema_state()
+        if state.unknown:
+            raise SystemExit(f"tandem: {state.trouble}")
+        if not state.missing:
+            print("The database is up to date.")
+            return
+        with instance.alone(settings.DATA_DIR, wanted_for="a migration"):
+            database.migrate()
+    print(f"The database is prepared: {len(state.missing)} migrations applied.")
+
+
+def _createadmin(options: argparse.Namespace) -> None:
+    _prepare_for_use()
+    from tandem.accounts.actions.users import create_user
+    from tandem.accounts.models import Role
+    from tandem.common import moments
+    from tandem.common.errors import Refusal
+
+    try:
+        user = create_user(
+            {
+                "role": Role.ADMIN,
+                "username": options.username,
+                "phone": options.phone,
+                "name": options.name,
+                "password": options.password,
+            },
+            by=None,
+            now=moments.now(),
+        )
+    except Refusal as refused:
+        raise SystemExit(f"tandem: {_in_one_line(refused)}") from None
+    print(f"Created the admin {user.username} ({user.phone}).")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    _prepare_for_use()
+    from tandem.common import moments
+    from tandem.common.errors import Refusal
+    from tandem.config import demo
+
+    try:
+        print(demo.load(now=moments.now()))
+    except Refusal as refused:
+        raise SystemExit(f"tandem: {_in_one_line(refused)}") from None
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from tandem.config import safety, supervisor
+
+    port = supervisor.claim_port(options.host, options.port)
+    if refused := safety.dangers(options.host):
+        raise SystemExit("\n".join(f"tandem: not served on {options.host}: {reason}" for reason in refused))
+    _check_sms_settings()
+    _prepare_for_use()
+    from django.db import connections
+
+    connections.close_all()
+    with port:
+        supervisor.serve(
+            host=options.host, port=options.port, workers=options.workers, with_worker=not options.no_worker
+        )
+
+
+def _worker(options: argparse.Namespace) -> None:
+    _check_sms_settings()
+    _prepare_for_use()
+    from tandem.config import worker
+
+    worker.run()
+
+
+def _check_sms_settings() -> None:
+    from django.conf import settings
+
+    from tandem.sms import backends
+
+    if missing := backends.missing_settings():
+        raise SystemExit(f"tandem: TANDEM_SMS_BACKEND={settings.SMS_BACKEND} needs {', '.join(missing)}")
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from tandem.config import doctor
+
+    raise SystemExit(doctor.main())
+
+
+def _backup(options: argparse.Namespace) -> None:
+    _prepare_for_use()
+    from tandem.config import backup
+
+    with _database_errors_in_one_line():
+        print(backup.write(options.file))
+
+
+def _restore(options: argparse.Namespace) -> None:
+    settings = _prepare()
+    from tandem.config import instance, restore
+
+    with instance.alone(settings.DATA_DIR, wanted_for="a restore"), _database_errors_in_one_line():
+        print(restore.restore(options.file, force=options.force))
+
+
+def _prepare() -> LazySettings:
+    """Load settings and models; before that, finish what a restore that was interrupted left half done."""
+    import django
+    from django.conf import settings
+
+    from tandem.config import restore
+
+    if restore.finish_interrupted(settings.DATA_DIR):
+        # The secret key may be another one now, and the settings have read the old one: begin anew.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    django.setup()
+    return settings
+
+
+def _prepare_for_use() -> LazySettings:
+    """As `_prepare`, and hold the instance lock with others, on a database whose schema is the right one."""
+    settings = _prepare()
+    from tandem.config import database, instance
+
+    instance.share(settings.DATA_DIR)
+    with _database_errors_in_one_line():
+        if trouble := database.schema_state().trouble:
+            raise SystemExit(f"tandem: {trouble}")
+    return settings
+
+
+@contextmanager
+def _database_errors_in_one_line() -> Iterator[None]:
+    from django.db import OperationalError
+
+    try:
+        yield
+    except OperationalError as away:
+        reason = " ".join(str(away).split())
+        raise SystemExit(f"tandem: the database cannot be used: {reason}") from None
+
+
+def _in_one_line(refused: Refusal) -> str:
+    from tandem.common.errors import Invalid
+
+    if not isinstance(refused, Invalid):
+        return refused.message
+    return "; ".join(
+        f"{name}: {' '.join(map(str, messages)) if isinstance(messages, list) else messages}"
+        for name, messages in refused.fields.items()
+    )
+
+
+def _port(raw: str) -> int:
+    port = int(raw)
+    if not 1 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{raw} is no port; ports are 1 to 65535")
+    return port
+
+
+def _count(raw: str) -> int:
+    count = int(raw)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
+def _default_workers() -> int:
+    """As many as there are cores for us, at most 4: what a small company needs, on a machine that does other things."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(4, usable)
+
+
+if __name__ == "__main__":
+    main()

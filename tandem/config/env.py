@@ -1,0 +1,103 @@
+"""Typed readers of environment variables.
+
+Every variable is read once, here, at start-up: a value that does not parse stops the start with one line that names
+the variable. `DECLARED` lists what was read, so that a test can hold `docs/settings.md` to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+Value = TypeVar("Value")
+
+DECLARED: dict[str, str] = {}
+
+
+class BadSetting(SystemExit):
+    """A variable has a value that cannot be used; the process ends with the reason."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"tandem: the setting {name} is not usable: {reason}")
+
+
+def _read(name: str, default: Value, parse: Callable[[str], Value], *, shown: str | None = None) -> Value:
+    DECLARED[name] = shown if shown is not None else str(default)
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        return default
+    try:
+        return parse(raw)
+    except ValueError as refused:
+        raise BadSetting(name, str(refused)) from None
+
+
+def text(name: str, default: str = "") -> str:
+    return _read(name, default, str)
+
+
+def flag(name: str, default: bool = False) -> bool:
+    def parse(raw: str) -> bool:
+        lowered = raw.lower()
+        if lowered in ("1", "true", "yes", "on"):
+            return True
+        if lowered in ("0", "false", "no", "off"):
+            return False
+        raise ValueError(f"{raw!r} is neither on nor off")
+
+    return _read(name, default, parse, shown="on" if default else "off")
+
+
+def whole(name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
+    def parse(raw: str) -> int:
+        number = int(raw)
+        if number < least or (most is not None and number > most):
+            raise ValueError(f"{number} is outside {least} … {'any' if most is None else most}")
+        return number
+
+    return _read(name, default, parse)
+
+
+def choice(name: str, default: str, options: Sequence[str]) -> str:
+    def parse(raw: str) -> str:
+        if raw not in options:
+            raise ValueError(f"{raw!r} is none of {', '.join(options)}")
+        return raw
+
+    return _read(name, default, parse)
+
+
+def words(name: str, default: Sequence[str] = ()) -> list[str]:
+    return _read(
+        name,
+        list(default),
+        lambda raw: [word.strip() for word in raw.split(",") if word.strip()],
+        shown=",".join(default),
+    )
+
+
+def path(name: str, default: Path, *, shown: str) -> Path:
+    return _read(name, default, lambda raw: Path(raw).expanduser().absolute(), shown=shown)
+
+
+def database_url(name: str) -> dict[str, object] | None:
+    """Django's settings of a PostgreSQL URL (`postgresql://user:password@host:port/name?sslmode=…`), or None."""
+
+    def parse(raw: str) -> dict[str, object] | None:
+        url = urlsplit(raw)
+        if url.scheme not in ("postgres", "postgresql"):
+            raise ValueError("only postgresql:// is understood; leave it empty for SQLite")
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(url.path.lstrip("/")) or "tandem",
+            "USER": unquote(url.username or ""),
+            "PASSWORD": unquote(url.password or ""),
+            "HOST": unquote(url.hostname or ""),
+            "PORT": str(url.port or ""),
+            "OPTIONS": dict(parse_qsl(url.query)),
+        }
+
+    return _read(name, None, parse, shown="")

@@ -1,0 +1,132 @@
+"""`/livez`, `/readyz` and `/metrics`: for whatever watches an installation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from tandem.accounts.authentication import AccessTokens, KeyTokens
+from tandem.common import metrics, moments, queue
+from tandem.common.addresses import client_address
+from tandem.common.models import PeriodicJob
+from tandem.config import database, jobs
+from tandem.config.safety import is_loopback
+from tandem.sms.models import Message
+
+LATE = timedelta(minutes=5)  # a due message that waits so long means that no worker sends, or that no gateway answers
+PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
+
+
+def livez(request: HttpRequest) -> HttpResponse:
+    """This process answers. It asks nobody else: a database that is away is no reason to start the process anew."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when requests can be served; else 503 with the reasons, by check.
+
+    Late messages are a reason too: an installation whose codes do not arrive does not work, whoever answers requests.
+    """
+    try:
+        reasons = _reasons_not_to_serve()
+    except DatabaseError as away:
+        reasons = {"database": _in_one_line(away)}
+    if reasons:
+        return JsonResponse({"status": "unavailable", "reasons": reasons}, status=503, headers={"Retry-After": "5"})
+    return JsonResponse({"status": "ok"})
+
+
+def _reasons_not_to_serve() -> dict[str, str]:
+    reasons: dict[str, str] = {}
+    try:
+        check_writable()
+    except OperationalError as refused:
+        reasons["database"] = _in_one_line(refused)
+        return reasons
+    if trouble := _schema_trouble():
+        reasons["migrations"] = trouble
+        return reasons
+    oldest = queue.oldest_due(Message.objects.all(), now=moments.now())
+    if oldest is not None and moments.now() - oldest > LATE:
+        reasons["messages"] = f"the oldest text message has been due since {moments.iso(oldest)}"
+    return reasons
+
+
+_right_schemas: set[str] = set()
+
+
+def _schema_trouble() -> str:
+    """As `SchemaState.trouble`. A schema that was right stays so while this process lives: migrations want it gone."""
+    name = str(connection.settings_dict["NAME"])
+    if name in _right_schemas:
+        return ""
+    trouble = database.schema_state().trouble
+    if not trouble:
+        _right_schemas.add(name)
+    return trouble
+
+
+def check_writable() -> None:
+    """Write something and take it back. Raises OperationalError (read-only, disk full, locked, away)."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # Matches no row, yet is refused wherever a write would be: it takes the lock and the right to write.
+            cursor.execute("UPDATE common_periodicjob SET last_error = '' WHERE id = -1")
+        transaction.set_rollback(True)
+
+
+def metrics_page(request: HttpRequest) -> HttpResponse:
+    """Prometheus's text format; for this machine itself, and for admins."""
+    if not (_is_local(request) or _is_admin(request)):
+        answer = {"detail": "Only for admins, and for this machine itself.", "code": "permission_denied"}
+        return JsonResponse(answer, status=403)
+    return HttpResponse(metrics.exposition() + _gauges().encode(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _gauges() -> str:
+    """What is known by asking the database at this moment; it is the same for all processes."""
+    now = moments.now()
+    messages = Message.objects.all()
+    oldest = queue.oldest_due(messages, now=now)
+    beat = PeriodicJob.objects.filter(name=jobs.HEARTBEAT).values_list("last_finished_at", flat=True).first()
+    lines = [
+        *_gauge("tandem_sms_waiting", "Text messages that are not sent yet.", queue.waiting(messages)),
+        *_gauge(
+            "tandem_sms_oldest_due_seconds",
+            "For how long the oldest due text message has been due.",
+            (now - oldest).total_seconds() if oldest else 0,
+        ),
+    ]
+    if beat is not None:
+        lines += _gauge("tandem_worker_seen_seconds", "Since when no worker was seen.", (now - beat).total_seconds())
+    return "\n".join(lines) + "\n"
+
+
+def _gauge(name: str, meaning: str, value: float) -> list[str]:
+    return [f"# HELP {name} {meaning}", f"# TYPE {name} gauge", f"{name} {value:g}"]
+
+
+def _is_local(request: HttpRequest) -> bool:
+    """Asked from this machine: not through a proxy, for with one in front everything comes from this machine."""
+    if settings.TRUSTED_PROXIES or any(name in request.META for name in PROXY_HEADERS):
+        return False
+    return is_loopback(client_address(request))
+
+
+def _is_admin(request: HttpRequest) -> bool:
+    asked = Request(request, authenticators=[AccessTokens(), KeyTokens()])
+    try:
+        user = asked.user
+    except AuthenticationFailed:
+        return False
+    return bool(user is not None and user.is_authenticated and user.is_admin)
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,272 @@
+"""All settings of Tandem, read from the environment once.
+
+Each variable is explained, with unit, default and reason, in docs/settings.md; a test keeps the two in step.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tandem.config import env
+from tandem.config.support_site import UNFOLD as UNFOLD
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+# --- Where things live ---------------------------------------------------------------------------------------------
+DATA_DIR = env.path("TANDEM_DATA_DIR", Path.cwd() / "var", shown="./var")
+DEBUG = env.flag("TANDEM_DEBUG", False)
+
+
+def _kept_secret() -> str:
+    """The secret of this installation: made at the first start and kept, readable by its owner alone."""
+    kept = DATA_DIR / "secret_key"
+    if kept.exists():
+        return kept.read_text().strip()
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    made = secrets.token_urlsafe(50)
+    # Written apart and then linked into place, so that nobody ever reads half of it, and the first one wins.
+    draft = DATA_DIR / f"secret_key.{os.getpid()}"
+    with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(made)
+    try:
+        os.link(draft, kept)
+    except FileExistsError:  # another process of the same first start was quicker
+        return kept.read_text().strip()
+    finally:
+        draft.unlink()
+    return made
+
+
+SECRET_KEY = env.text("TANDEM_SECRET_KEY") or _kept_secret()
+ALLOWED_HOSTS = env.words("TANDEM_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+PUBLIC_URL = env.text("TANDEM_PUBLIC_URL")
+TRUSTED_PROXIES = env.words("TANDEM_TRUSTED_PROXIES")
+
+# --- Database ------------------------------------------------------------------------------------------------------
+_postgresql = env.database_url("DATABASE_URL")
+_SQLITE: dict[str, Any] = {
+    "ENGINE": "tandem.common.sqlite",
+    "NAME": DATA_DIR / "tandem.sqlite3",
+    "TEST": {"NAME": ":memory:"},
+    # IMMEDIATE: a transaction takes the write lock when it begins, so it can wait for it; one that asks for it only
+    # at its first write is refused at once. WAL is set once, by `tandem migrate`, for it is kept in the file.
+    "OPTIONS": {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",
+    },
+}
+_default: dict[str, Any] = _postgresql or _SQLITE
+if _postgresql:
+    # Prepared on the server from the third use on: a read then costs no parsing and no planning there.
+    _prepare_after = env.whole("TANDEM_PREPARE_AFTER", 2)
+    _default["OPTIONS"] |= {
+        "server_side_binding": True,
+        "prepare_threshold": _prepare_after or None,
+        "connect_timeout": 5,
+    }
+else:
+    env.whole("TANDEM_PREPARE_AFTER", 2)
+_default["CONN_MAX_AGE"] = None
+DATABASES = {"default": _default}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Time and place ------------------------------------------------------------------------------------------------
+TIME_ZONE = env.text("TANDEM_TIME_ZONE", "Asia/Kolkata")
+USE_TZ = True
+LANGUAGE_CODE = "en"
+USE_I18N = False
+FORMAT_MODULE_PATH = "tandem.config.formats"
+PHONE_REGION = env.text("TANDEM_PHONE_REGION", "IN")
+
+# --- Applications --------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "tandem.common",
+    "tandem.accounts",
+    "tandem.events",
+    "tandem.sms",
+    "tandem.files",
+    "tandem.jobs",
+    "tandem.fieldservice",
+    "tandem.academy",
+]
+AUTH_USER_MODEL = "accounts.User"
+# Usernames are unique whatever their case, by a constraint on Lower("username").
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+ROOT_URLCONF = "tandem.config.urls"
+WSGI_APPLICATION = "tandem.config.wsgi.application"
+
+# Only `Envelope` has to do with API calls; what browser pages need passes them by (see the module).
+MIDDLEWARE = [
+    "tandem.common.middleware.Envelope",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tandem.common.middleware.Sessions",
+    "tandem.common.middleware.Common",
+    "tandem.common.middleware.Csrf",
+    "tandem.common.middleware.Authentication",
+    "tandem.common.middleware.Messages",
+    "tandem.common.middleware.Framing",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "tandem" / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+APPEND_SLASH = True
+
+# --- Passwords, tokens, logins -------------------------------------------------------------------------------------
+PASSWORD_HASHERS = ["tandem.accounts.passwords.Argon2"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["username", "name", "phone", "email"]},
+    },
+    *(
+        {"NAME": f"django.contrib.auth.password_validation.{name}"}
+        for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    ),
+]
+AUTHENTICATION_BACKENDS = ["tandem.accounts.backends.Accounts"]
+LOGIN_THROTTLE = env.choice("TANDEM_LOGIN_THROTTLE", "on", ["on", "off"]) == "on"
+ACCESS_TOKEN_MINUTES = env.whole("TANDEM_ACCESS_TOKEN_MINUTES", 30, least=1)
+REFRESH_TOKEN_DAYS = env.whole("TANDEM_REFRESH_TOKEN_DAYS", 30, least=1)
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_MINUTES),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=REFRESH_TOKEN_DAYS),
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "USER_ID_CLAIM": "user_id",
+}
+
+# --- The API -------------------------------------------------------------------------------------------------------
+MAX_UNPAGED = env.whole("TANDEM_MAX_UNPAGED", 1000, least=1)
+CORS_ORIGINS = env.words("TANDEM_CORS_ORIGINS")
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tandem.accounts.authentication.AccessTokens",
+        "tandem.accounts.authentication.KeyTokens",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["tandem.common.parsing.StrictJson"],
+    "DEFAULT_RENDERER_CLASSES": ["tandem.common.rendering.Json"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "tandem.common.schema.EndpointSchema",
+    "EXCEPTION_HANDLER": "tandem.common.rendering.answer_exception",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tandem",
+    "DESCRIPTION": "One CRM for companies that sell, train and service.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["tandem.common.schema.add_components"],
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576  # bytes of a JSON body
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# --- Files ---------------------------------------------------------------------------------------------------------
+S3_BUCKET = env.text("TANDEM_S3_BUCKET")
+_bucket: dict[str, Any] = {
+    "BACKEND": "tandem.files.buckets.Bucket",
+    "OPTIONS": {
+        "bucket_name": S3_BUCKET,
+        "endpoint_url": env.text("TANDEM_S3_ENDPOINT_URL") or None,
+        "region_name": env.text("TANDEM_S3_REGION") or None,
+        "access_key": env.text("TANDEM_S3_ACCESS_KEY") or None,
+        "secret_key": env.text("TANDEM_S3_SECRET_KEY") or None,
+    },
+}
+if S3_BUCKET and find_spec("storages") is None:
+    raise env.BadSetting("TANDEM_S3_BUCKET", "it needs more packages; install tandem[s3]")
+STORAGES: dict[str, Any] = {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # Private: never under a public address, only behind the signed links of tandem.files.
+    "files": _bucket
+    if S3_BUCKET
+    else {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "files",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+}
+
+# --- Contract F: field service -------------------------------------------------------------------------------------
+CRM_ALLOW_CUSTOMER_CARD_CREATE = env.flag("CRM_ALLOW_CUSTOMER_CARD_CREATE", False)
+CRM_BOOKING_WINDOW_DAYS = env.whole("CRM_BOOKING_WINDOW_DAYS", 30, least=1)
+CRM_MAX_VISITS_PER_DAY = env.whole("CRM_MAX_VISITS_PER_DAY", 8, least=1)
+CRM_OTP_DIGITS = env.whole("CRM_OTP_DIGITS", 6, least=4, most=8)
+CRM_OTP_IN_ANSWER = env.flag("CRM_OTP_IN_ANSWER", False)
+CRM_AUTOASSIGN_EVERY_MINUTES = env.whole("CRM_AUTOASSIGN_EVERY_MINUTES", 0)
+
+# --- SMS -----------------------------------------------------------------------------------------------------------
+SMS_BACKEND = env.choice("TANDEM_SMS_BACKEND", "console", ["console", "file", "http", "twilio"])
+SMS_FILE = env.path("TANDEM_SMS_FILE", DATA_DIR / "sms.jsonl", shown="$TANDEM_DATA_DIR/sms.jsonl")
+SMS_HTTP_URL = env.text("TANDEM_SMS_HTTP_URL")
+SMS_HTTP_TOKEN = env.text("TANDEM_SMS_HTTP_TOKEN")
+SMS_TWILIO_ACCOUNT = env.text("TANDEM_SMS_TWILIO_ACCOUNT")
+SMS_TWILIO_TOKEN = env.text("TANDEM_SMS_TWILIO_TOKEN")
+SMS_TWILIO_FROM = env.text("TANDEM_SMS_TWILIO_FROM")
+
+# --- Safety of the installation ------------------------------------------------------------------------------------
+# Behind HTTPS (a public URL that begins with https) cookies travel only there and browsers are told to stay there.
+_HTTPS = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL.rstrip("/")] if PUBLIC_URL else []
+X_FRAME_OPTIONS = "DENY"
+
+# --- Logs ----------------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.choice("TANDEM_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "tandem.common.logs.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        # It tells the address of each request at INFO, and a gateway's address may hold a password.
+        "httpx": {"level": "WARNING"},
+        # Each refused request would be a line here, a second time; the request line of the middleware has it.
+        "django.request": {"level": "CRITICAL", "propagate": False},
+    },
+}

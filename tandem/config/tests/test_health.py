@@ -1,0 +1,111 @@
+"""The pages for whatever watches an installation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from tandem.common import metrics, moments
+from tandem.config import health
+from tandem.sms.models import Message
+from tandem.sms.outbox import queue_message
+from tests.cast import Api, person
+
+pytestmark = pytest.mark.django_db
+
+
+def test_livez_answers_without_asking_the_database(django_assert_num_queries) -> None:
+    with django_assert_num_queries(0):
+        answer = Client().get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_readyz_is_content_with_a_prepared_database() -> None:
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_readyz_names_the_database_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OperationalError("attempt to write a\n readonly database")
+
+    monkeypatch.setattr(health, "check_writable", refuse)
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.json() == {
+        "status": "unavailable",
+        "reasons": {"database": "attempt to write a readonly database"},
+    }
+
+
+def test_readyz_names_a_schema_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_schema_trouble", lambda: "the database is not prepared")
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, {"migrations": "the database is not prepared"})
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(4, 200), (6, 503)])
+def test_readyz_complains_when_messages_are_not_sent(minutes: int, status: int) -> None:
+    queue_message(to="+910000000001", text="x", purpose="otp", now=moments.now() - timedelta(minutes=minutes))
+    answer = Client().get("/readyz")
+    assert answer.status_code == status
+    assert ("messages" in answer.json().get("reasons", {})) == (status == 503)
+
+
+def test_asking_whether_one_can_write_writes_nothing() -> None:
+    message = queue_message(to="+910000000001", text="x", purpose="otp", now=moments.now())
+    health.check_writable()
+    assert Message.objects.get() == message
+
+
+def test_metrics_count_requests_and_tell_what_waits() -> None:
+    queue_message(to="+910000000001", text="x", purpose="otp", now=moments.now() - timedelta(seconds=30))
+    metrics.observe_request(route="api/x/<int:pk>/", method="GET", status=200, seconds=0.004)
+    metrics.observe_request(route="", method="BREW", status=405, seconds=0.004)
+    page = Client().get("/metrics")
+    assert page["Content-Type"].startswith("text/plain")
+    lines = page.content.decode().splitlines()
+    assert 'tandem_requests_total{method="GET",route="api/x/<int:pk>/",status="200"} 1.0' in lines
+    assert 'tandem_requests_total{method="other",route="none",status="405"} 1.0' in lines
+    assert "tandem_sms_waiting 1" in lines
+    (late,) = [line for line in lines if line.startswith("tandem_sms_oldest_due_seconds ")]
+    assert 30 <= float(late.split()[1]) < 60
+
+
+@pytest.mark.parametrize(
+    ("environ", "status", "why"),
+    [
+        ({"REMOTE_ADDR": "127.0.0.1"}, 200, "this machine itself"),
+        ({"REMOTE_ADDR": "127.0.0.1:51234"}, 200, "the same, as the server writes it"),
+        ({"REMOTE_ADDR": "::1"}, 200, "the same"),
+        ({"REMOTE_ADDR": "192.0.2.7"}, 403, "another machine"),
+        ({"REMOTE_ADDR": ""}, 403, "nobody knows"),
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.7"}, 403, "a proxy on this machine"),
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "127.0.0.1"}, 403, "what a proxy's client made up"),
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_REAL_IP": "192.0.2.7"}, 403, "another kind of proxy"),
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_FORWARDED": "for=192.0.2.7"}, 403, "another kind of proxy"),
+    ],
+)
+def test_metrics_are_for_this_machine(environ: dict[str, str], status: int, why: str) -> None:
+    assert Client().get("/metrics", **environ).status_code == status, why
+
+
+def test_with_a_trusted_proxy_nobody_counts_as_local(settings) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    assert Client().get("/metrics", REMOTE_ADDR="127.0.0.1").status_code == 403
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "Token"])
+@pytest.mark.parametrize(("who", "status"), [("asha", 200), ("wasim", 403), ("chitra", 403)])
+def test_metrics_are_for_admins(who: str, status: int, scheme: str) -> None:
+    credential = Api(person(who), scheme=scheme).headers["Authorization"]
+    answer = Client().get("/metrics", REMOTE_ADDR="192.0.2.7", HTTP_AUTHORIZATION=credential)
+    assert answer.status_code == status
+
+
+def test_metrics_refuse_a_bad_credential() -> None:
+    answer = Client().get("/metrics", REMOTE_ADDR="192.0.2.7", HTTP_AUTHORIZATION="Bearer nonsense")
+    assert answer.status_code == 403
