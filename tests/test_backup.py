@@ -1,0 +1,297 @@
+"""`tandem backup` and `tandem restore`, with real processes: nothing is lost, and it is all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from tandem.config import restore
+from tandem.config.restore import STAGING
+from tests.installation import Installation, copy_of, empty, prepared
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with prepared(tmp_path_factory.mktemp("original")) as installation:
+        created = installation.tandem(
+            "createadmin", "--username", "asha", "--phone", "+919000000001", "--name", "Asha",
+            "--password", "Correct-Horse-7",
+        )  # fmt: skip
+        assert created.returncode == 0, created.stderr
+        upload = installation.data_dir / "files" / "visit" / "1" / "picture.webp"
+        upload.parent.mkdir(parents=True)
+        upload.write_bytes(os.urandom(3_000_000))
+        yield installation
+
+
+@pytest.fixture
+def installation(original: Installation, tmp_path: Path) -> Iterator[Installation]:
+    with copy_of(original, tmp_path / "source") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def backup(original: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("backup") / "backup.zip"
+    done = original.tandem("backup", str(file))
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Installation]:
+    with empty(tmp_path / "elsewhere") as made:
+        yield made
+
+
+def contents(installation: Installation) -> dict[str, object]:
+    uploads = installation.data_dir / "files"
+    return {
+        "rows": installation.rows(),
+        "secret": (installation.data_dir / "secret_key").read_text(),
+        "files": {str(file.relative_to(uploads)): file.read_bytes() for file in uploads.rglob("*") if file.is_file()},
+    }
+
+
+def test_what_was_backed_up_comes_back_elsewhere(
+    installation: Installation, backup: Path, elsewhere: Installation
+) -> None:
+    done = elsewhere.tandem("restore", str(backup))
+    assert done.returncode == 0, done.stderr
+    assert contents(elsewhere) == contents(installation)
+    assert elsewhere.tandem("migrate").stdout == "The database is up to date.\n"
+    assert not (elsewhere.data_dir / STAGING).exists()
+
+
+def test_a_backup_is_for_its_owner_alone(backup: Path) -> None:
+    assert backup.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_tells_what_it_holds(backup: Path) -> None:
+    with zipfile.ZipFile(backup) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        assert sorted(archive.namelist()) == sorted(["manifest.json", *manifest["sha256"]])
+    assert manifest["database"] == connection.vendor
+    assert "sms.0001_initial" in manifest["migrations"]
+
+
+WRITERS = """
+import os, sys
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "tandem.config.settings"
+django.setup()
+from django.db import transaction
+from django.utils import timezone
+from tandem.sms.models import Message
+now, pair = timezone.now(), 0
+print("ready", flush=True)
+while True:
+    with transaction.atomic():  # both or neither
+        for half in "ab":
+            Message.objects.create(to=half, sealed_text=b"x" * 2000, purpose=f"{sys.argv[1]}-{pair}",
+                                   created_at=now, next_attempt_at=now, status="sent")
+    pair += 1
+"""
+
+
+def test_a_backup_during_writes_is_one_instant(
+    installation: Installation, elsewhere: Installation, tmp_path: Path
+) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITERS, str(number)],
+            env=installation.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout.readline() == "ready\n"
+        done = installation.tandem("backup", str(tmp_path / "during.zip"))
+        assert done.returncode == 0, done.stderr
+        assert [writer.poll() for writer in writers] == [None, None], "the backup disturbed a writer"
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+    assert elsewhere.tandem("restore", str(tmp_path / "during.zip")).returncode == 0
+    pairs: dict[str, int] = {}
+    for table, rows in elsewhere._tables():
+        if table == "sms_message":
+            for row in rows:
+                (purpose,) = [name for name in _words(row) if name[:2] in ("0-", "1-")]
+                pairs[purpose] = pairs.get(purpose, 0) + 1
+    assert set(pairs.values()) == {2}, "half a transaction was backed up"
+    for number in "01":
+        mine = sorted(int(name[2:]) for name in pairs if name.startswith(number))
+        assert mine == list(range(len(mine))), "a transaction is missing before a later one"
+
+
+def _words(row: tuple) -> list[str]:
+    return str(row[0]).strip("()").split(",") if len(row) == 1 else [value for value in row if isinstance(value, str)]
+
+
+def test_data_that_is_there_is_not_replaced_unasked(backup: Path, installation: Installation) -> None:
+    before = contents(installation)
+    refused = installation.tandem("restore", str(backup))
+    assert refused.returncode == 1
+    assert refused.stderr == "tandem: there is data already; say --force to replace it (make a backup first)\n"
+    assert contents(installation) == before
+
+
+def test_with_force_it_is_replaced_and_the_old_files_are_kept(backup: Path, installation: Installation) -> None:
+    before = contents(installation)
+    installation.execute("UPDATE accounts_user SET name = 'somebody else'")
+    (installation.data_dir / "files" / "later.webp").write_bytes(b"later")
+    done = installation.tandem("restore", str(backup), "--force")
+    assert done.returncode == 0, done.stderr
+    assert contents(installation) == before
+    (kept,) = installation.data_dir.glob("replaced-*")
+    assert (kept / "files" / "later.webp").read_bytes() == b"later"
+
+
+def damaged(backup: Path, tmp_path: Path) -> Path:
+    """One byte of the upload is another."""
+    changed = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(backup) as whole, zipfile.ZipFile(changed, "w") as spoiled:
+        for name in whole.namelist():
+            content = whole.read(name)
+            spoiled.writestr(name, content[:-1] + b"?" if name.startswith("files/") else content)
+    return changed
+
+
+def of_another_database(backup: Path, tmp_path: Path) -> Path:
+    return with_manifest(backup, tmp_path, database="oracle")
+
+
+def of_a_newer_version(backup: Path, tmp_path: Path) -> Path:
+    return with_manifest(backup, tmp_path, migrations=["sms.0001_initial", "sms.9999_later"])
+
+
+def no_archive(backup: Path, tmp_path: Path) -> Path:
+    (tmp_path / "text.zip").write_text("hello")
+    return tmp_path / "text.zip"
+
+
+def cut_off(backup: Path, tmp_path: Path) -> Path:
+    (tmp_path / "half.zip").write_bytes(backup.read_bytes()[: backup.stat().st_size // 2])
+    return tmp_path / "half.zip"
+
+
+def leading_outside(backup: Path, tmp_path: Path) -> Path:
+    return with_manifest(backup, tmp_path, sha256={"../outside": "0" * 64})
+
+
+def missing(backup: Path, tmp_path: Path) -> Path:
+    return tmp_path / "nowhere.zip"
+
+
+def with_manifest(backup: Path, tmp_path: Path, **changes: object) -> Path:
+    changed = tmp_path / "changed.zip"
+    with zipfile.ZipFile(backup) as whole, zipfile.ZipFile(changed, "w") as other:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == "manifest.json":
+                content = json.dumps({**json.loads(content), **changes}).encode()
+            other.writestr(name, content)
+        other.writestr("../outside", b"x")
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (damaged, "the checksum of files/visit/1/picture.webp is wrong"),
+        (of_another_database, "is of a oracle database"),
+        (of_a_newer_version, "is of a newer version (sms.9999_later is unknown here)"),
+        (no_archive, "is not a backup of Tandem, or it is damaged"),
+        (cut_off, "is not a backup of Tandem, or it is damaged"),
+        (leading_outside, "leads outside"),
+        (missing, "there is no file"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_no_good_backup_is_refused_in_one_line(
+    backup: Path, tmp_path: Path, spoil: Callable[[Path, Path], Path], said: str
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        restore._unpack(spoil(backup, tmp_path), tmp_path / "staging" / "new", vendor=connection.vendor)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "staging" / "outside").exists()
+
+
+def test_a_damaged_backup_changes_nothing(backup: Path, installation: Installation, tmp_path: Path) -> None:
+    before = contents(installation)
+    refused = installation.tandem("restore", str(damaged(backup, tmp_path)), "--force")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert contents(installation) == before
+    assert not (installation.data_dir / STAGING).exists()
+
+
+def test_a_restore_that_is_killed_is_finished_by_the_next_command(backup: Path, installation: Installation) -> None:
+    before = contents(installation)
+    installation.execute("UPDATE accounts_user SET name = 'somebody else'")
+    script = f"""
+import os
+from tandem.config import cli, restore
+restore._replace_files = lambda data_dir: os.kill(os.getpid(), 9)
+cli.main(["restore", {str(backup)!r}, "--force"])
+"""
+    killed = subprocess.run([sys.executable, "-c", script], env=installation.environment, check=False)
+    assert killed.returncode == -9
+    assert installation.tandem("migrate").stdout == "The database is up to date.\n"
+    assert contents(installation) == before
+    assert not (installation.data_dir / STAGING).exists()
+
+
+# The old data: a database with two files beside it, uploads, a key. Nine renames bring the new ones in.
+@pytest.mark.parametrize("step", range(9))
+def test_replacing_files_can_be_interrupted_at_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    new, replaced = tmp_path / STAGING / "new", tmp_path / "replaced-x"
+    for directory, text in ((tmp_path, "old"), (new, "new")):
+        (directory / "files").mkdir(parents=True)
+        for name in ("files/upload", "secret_key", "tandem.sqlite3"):
+            (directory / name).write_text(text)
+    for companion in restore.SQLITE_COMPANIONS:
+        (tmp_path / companion).write_text("old")
+    restore._commit(tmp_path / STAGING, replaced)
+    rename, left = os.replace, [step]
+
+    def killed(source: Path, target: Path) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restore.os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            restore._replace_files(tmp_path)
+    assert restore.finish_interrupted(tmp_path)
+    for name in ("files/upload", "secret_key", "tandem.sqlite3"):
+        assert ((tmp_path / name).read_text(), (replaced / name).read_text()) == ("new", "old")
+    for companion in restore.SQLITE_COMPANIONS:
+        assert ((tmp_path / companion).exists(), (replaced / companion).read_text()) == (False, "old")
+    assert not (tmp_path / STAGING).exists()
+    assert not restore.finish_interrupted(tmp_path)
+
+
+def test_a_backup_that_cannot_be_written_says_so(installation: Installation, tmp_path: Path) -> None:
+    refused = installation.tandem("backup", str(tmp_path / "nowhere" / "backup.zip"))
+    assert refused.returncode == 1
+    assert refused.stderr == f"tandem: there is no directory {tmp_path / 'nowhere'}\n"
