@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "bench.idiomatic.settings"
+
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()
