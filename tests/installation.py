@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -11,11 +12,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +179,19 @@ def free_port() -> int:
 @contextlib.contextmanager
 def prepared(directory: Path) -> Iterator[Installation]:
     """An installation whose schema is up to date."""
-    with empty(directory) as installation:
-        done = installation.tandem("migrate")
-        assert done.returncode == 0, done.stderr
+    with copy_of(_original(), directory) as installation:
         yield installation
+
+
+@cache
+def _original() -> Installation:
+    """Migrated once for all tests of this process, which copy it; gone when the process ends."""
+    kept = contextlib.ExitStack()
+    atexit.register(kept.close)
+    installation = kept.enter_context(empty(Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="tandem-")))))
+    done = installation.tandem("migrate")
+    assert done.returncode == 0, done.stderr
+    return installation
 
 
 @contextlib.contextmanager

@@ -21,49 +21,32 @@ from collections.abc import Callable, Generator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
+from tests.installation import prepared
 
 Scenario = Generator[Callable[[int], Any], list[Any], Any]
 
 
 def race(scenario: str, data_dir: Path, *, times: int) -> Any:
     """Carry out `module:function` in a fresh installation and give what it returns."""
-    environment = os.environ | {"TANDEM_DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "tandem.config.settings"}
-    server = os.environ.get("DATABASE_URL", "")
-    name = f"race_{os.getpid()}"
-    if server:
-        environment["DATABASE_URL"] = urlsplit(server)._replace(path=f"/{name}").geturl()
-        _on_server(server, f"CREATE DATABASE {name}")
-    try:
+    with prepared(data_dir) as installation:
         done = subprocess.run(
             [sys.executable, "-m", "tests.racing", scenario, str(times)],
-            env=environment,
+            env={**installation.environment, "DJANGO_SETTINGS_MODULE": "tandem.config.settings"},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
         return json.loads(done.stdout.splitlines()[-1])
-    finally:
-        if server:
-            _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _on_server(url: str, statement: str) -> None:
-    with psycopg.connect(urlsplit(url)._replace(path="/postgres").geturl(), autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
 
 
 def _main(scenario: str, times: int) -> None:
     import django
 
     django.setup()
-    from django.core.management import call_command
     from django.db import connections
     from django.urls import get_resolver
 
-    call_command("migrate", verbosity=0)
     assert get_resolver().url_patterns  # imports every view, once for all racers
     module, _, name = scenario.partition(":")
     running: Scenario = getattr(import_module(module), name)()
