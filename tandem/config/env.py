@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -77,6 +78,11 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
         lambda raw: [word.strip() for word in raw.split(",") if word.strip()],
         shown=",".join(default),
     )
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Networks (`10.0.0.0/8`) and single addresses; none by default."""
+    return _read(name, [], lambda raw: [ip_network(word.strip()) for word in raw.split(",") if word.strip()], shown="")
 
 
 def path(name: str, default: Path, *, shown: str) -> Path:

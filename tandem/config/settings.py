@@ -243,6 +243,9 @@ SMS_TWILIO_ACCOUNT = env.text("TANDEM_SMS_TWILIO_ACCOUNT")
 SMS_TWILIO_TOKEN = env.text("TANDEM_SMS_TWILIO_TOKEN")
 SMS_TWILIO_FROM = env.text("TANDEM_SMS_TWILIO_FROM")
 
+# --- Webhooks ------------------------------------------------------------------------------------------------------
+WEBHOOK_ALLOWED_NETWORKS = env.networks("TANDEM_WEBHOOK_ALLOWED_NETWORKS")
+
 # --- Safety of the installation ------------------------------------------------------------------------------------
 # Behind HTTPS (a public URL that begins with https) cookies travel only there and browsers are told to stay there.
 _HTTPS = PUBLIC_URL.startswith("https://")
