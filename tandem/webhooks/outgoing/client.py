@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 import time
@@ -132,7 +133,7 @@ class Client:
             raise NotSent("address_refused", str(refused)) from None
         except (TimeoutError, httpcore.TimeoutException):
             raise NotSent("timeout", f"There was no complete answer within {self._deadline_seconds:g} s.") from None
-        except (httpcore.NetworkError, httpcore.ProtocolError) as failed:
+        except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as failed:
             raise _not_sent(failed) from None
         return Answered(status, said, retry_after, round((time.monotonic() - began) * 1000))
 
@@ -239,19 +240,27 @@ def _header(answer: httpcore.Response, name: bytes) -> str:
 
 
 def _not_sent(failed: Exception) -> NotSent:
-    cause = failed.__cause__
+    """What happened, in words that quote nothing the receiver said: it may be a stranger's service."""
+    cause = failed if isinstance(failed, ssl.SSLError) else failed.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return NotSent("tls", f"The certificate of the receiver is not accepted: {cause.verify_message}.")
+        return NotSent("tls", f"The certificate of the receiver is not accepted: {cause.verify_message.rstrip('.')}.")
     if isinstance(cause, ssl.SSLError):
         return NotSent("tls", f"No secure connection came about: {cause.reason or 'the handshake failed'}.")
+    if isinstance(failed, httpcore.ConnectError) and not isinstance(cause, OSError):  # anyio's: it broke in between
+        return NotSent("tls", "No secure connection came about: the receiver ended the handshake.")
     if isinstance(failed, httpcore.ConnectError):
-        return NotSent("connection", f"The receiver cannot be reached: {_system_reason(cause)}.")
-    if isinstance(failed, httpcore.NetworkError):
-        return NotSent("connection", "The receiver closed the connection before it had answered.")
-    if "disconnected" in str(failed):
+        return NotSent("connection", f"The receiver cannot be reached: {_system_reason(failed)}.")
+    if isinstance(failed, httpcore.NetworkError) or "disconnected" in str(failed):
         return NotSent("connection", "The receiver closed the connection without an answer.")
-    return NotSent("bad_answer", f"The answer is not valid HTTP: {failed}")
+    if "closed connection" in str(failed):
+        return NotSent("bad_answer", "The answer broke off before its end.")
+    return NotSent("bad_answer", "What came back is not an HTTP/1.1 answer.")
 
 
-def _system_reason(cause: BaseException | None) -> str:
-    return (isinstance(cause, OSError) and cause.strerror) or "the connection failed"
+def _system_reason(failed: BaseException | None) -> str:
+    """What the system says, from the depths of the libraries' errors."""
+    while failed is not None:
+        if isinstance(failed, OSError) and failed.errno:
+            return os.strerror(failed.errno)
+        failed = failed.__cause__
+    return "the connection failed"
