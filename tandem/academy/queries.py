@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache, reduce
+from itertools import chain
 from operator import or_
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Case, CharField, DateField, OuterRef, QuerySet, Subquery, Value, When
 
 from tandem.academy.models import RECORDS, Attribute, Entity, Lead, Task
 from tandem.academy.models.containment import has_value
-from tandem.academy.rules.attributes import Definition
+from tandem.academy.rules.attributes import FILE, FILES_OF, Definition
+from tandem.accounts.models import User
+from tandem.accounts.queries import has_right
 from tandem.common.reading.statement import Param, Selection, selection
 from tandem.common.viewers import Viewer
+from tandem.files.keys import owner_in
 
 HAVE_TASKS = (Entity.CLIENT, Entity.STUDENT, Entity.LEAD)
 
@@ -56,6 +62,37 @@ def records_with_options(attribute: Attribute, options: Iterable[str]) -> int:
     return int(_records_of(attribute).filter(reduce(or_, (has_value(attribute.name, one) for one in options))).count())
 
 
+def records_with_file(key: str) -> int:
+    """How many records, deleted ones included, hold this file in an attribute. One query for each file attribute.
+
+    Those of deleted attributes count: they show their values again when they are defined anew.
+    """
+    attributes = Attribute.objects.filter(type=FILE)
+    return sum(_records_of(one).filter(has_value(one.name, key)).count() for one in attributes)
+
+
+def files_there(keys: Iterable[str], *, viewer: User) -> set[str]:
+    """Which of these keys are files of live records that the viewer may see. Two queries for each kind of record."""
+    by_entity: defaultdict[Entity, dict[str, UUID]] = defaultdict(dict)
+    for key in keys:
+        owner = owner_in(key)
+        if owner is not None and owner.entity in FILES_OF and (pk := _uuid(owner.pk)):
+            by_entity[Entity(owner.entity)][key] = pk
+    found: set[str] = set()
+    for entity, asked in by_entity.items():
+        if viewer.is_admin or has_right(viewer, f"view_{entity.value}"):
+            rows = _live(entity).filter(pk__in=set(asked.values())).values_list("images", flat=True)
+            found |= asked.keys() & set(chain.from_iterable(rows))
+    return found
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def _records_of(attribute: Attribute) -> Any:
     return RECORDS[Entity(attribute.entity)]._default_manager.all()
 
@@ -74,7 +111,7 @@ def open_tasks_of(viewer: Viewer) -> QuerySet[Task]:
     sees = [Param(f"sees_{entity.value}", CharField(max_length=10)) for entity in HAVE_TASKS]
     today: Any = Param("today", DateField())
     names = (
-        When(entity=entity, then=Subquery(_named(entity).filter(pk=OuterRef("record")).values("name")))
+        When(entity=entity, then=Subquery(_live(entity).filter(pk=OuterRef("record")).values("name")))
         for entity in HAVE_TASKS
     )
     return (
@@ -84,5 +121,5 @@ def open_tasks_of(viewer: Viewer) -> QuerySet[Task]:
     )
 
 
-def _named(entity: Entity) -> Any:
+def _live(entity: Entity) -> Any:
     return RECORDS[entity]._default_manager.filter(deleted_at=None)

@@ -10,14 +10,14 @@ import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from django.conf import settings
 
 from tandem.common.errors import Forbidden
 from tandem.common.sealing import derived_key
+from tandem.files.keys import PREFIX
 
-PREFIX: Final = "/api/files/"
 LASTS: Final = timedelta(hours=12)  # a link is good for so long at least, and for twice as long at most
 
 
@@ -33,15 +33,6 @@ def link_to(key: str, *, now: datetime) -> str | None:
     expires = _expiry(now)
     query = urlencode({"expires": expires, "signature": _signature(key, expires)})
     return f"{settings.PUBLIC_URL.rstrip('/')}{PREFIX}{quote(key)}?{query}"
-
-
-def key_in(link: str) -> str | None:
-    """The key in the address of a file, however old its signature; None when it is not such an address."""
-    try:
-        path = unquote(urlsplit(link.strip()).path)
-    except ValueError:  # "http://[" and the like
-        return None
-    return path.partition(PREFIX)[2] or None
 
 
 def check_link(key: str, *, expires: str, signature: str, now: datetime) -> datetime:

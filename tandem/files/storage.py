@@ -1,7 +1,8 @@
 """Where files are: under keys `<entity>/<id>/<uuid>.<ending>` in the storage that the setting names. CONTRACT §5.
 
-Nothing of what a sender called a file ends up in its key. A key stands in one column of the record that it belongs to;
-a file to which no record points was left by a crash between storing and committing, and does no harm.
+Nothing of what a sender called a file ends up in its key (keys.py). A key stands in one column of the record that it
+belongs to, and attributes of any record may refer to it; a file to which no record points was left by a crash between
+storing and committing, and does no harm.
 """
 
 from __future__ import annotations

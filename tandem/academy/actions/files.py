@@ -9,6 +9,7 @@ from django.db import transaction
 from tandem.academy.actions.records import lock
 from tandem.academy.models import Entity
 from tandem.academy.models.record import Described
+from tandem.academy.queries import records_with_file
 from tandem.accounts.models import User
 from tandem.common.errors import Conflict, NotFound
 from tandem.events.record import record
@@ -22,6 +23,11 @@ _SHOWN = "list_of_images"
 class NoSuchFile(NotFound):
     code = "no_such_file"
     message = "This record has no such file."
+
+
+class FileInUse(Conflict):
+    code = "file_in_use"
+    message = "Records hold this file in an attribute. Give these records another value first."
 
 
 class TooManyFiles(Conflict):
@@ -46,12 +52,15 @@ def add_file(entity: Entity, owner: Described, file: CheckedFile, *, by: User, n
 def remove_file(entity: Entity, owner: Described, key: str, *, by: User, now: datetime) -> list[str]:
     """Remove a file from a record, and from the storage once that is committed. Gives the keys that stay.
 
-    Three queries. Raises NoSuchFile, and NotFound when the record is deleted meanwhile.
+    Four queries, and one for each attribute of type file. Raises NoSuchFile, FileInUse, and NotFound when the record is
+    deleted meanwhile.
     """
     with transaction.atomic():
         locked = lock(type(owner), owner.pk)
         if key not in locked.images:
             raise NoSuchFile
+        if count := records_with_file(key):
+            raise FileInUse(count=count)
         rest = [other for other in locked.images if other != key]
         _write(entity, locked, rest, {_SHOWN: [key]}, {_SHOWN: []}, by=by, now=now)
         # A storage that is away leaves a file behind to which nothing points; the record is right all the same.

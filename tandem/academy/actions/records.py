@@ -13,10 +13,10 @@ from django.db import transaction
 from tandem.academy.actions.items import add_item, change_item, delete_item, write_lists
 from tandem.academy.models import Entity, Note, Task
 from tandem.academy.models.record import Described
-from tandem.academy.queries import definitions_of
-from tandem.academy.rules.attributes import merged
+from tandem.academy.queries import definitions_of, files_there
+from tandem.academy.rules.attributes import NO_SUCH_FILE, merged, new_files
 from tandem.accounts.models import User
-from tandem.common.errors import NotFound
+from tandem.common.errors import Invalid, NotFound
 from tandem.common.models import SoftDeleted
 from tandem.common.writing import insert
 from tandem.events.changes import change
@@ -35,7 +35,7 @@ def create_record(entity: Entity, made: Record, values: Mapping[str, Any], *, by
     Raises Invalid.
     """
     made.id, made.created_by, made.created_at, made.updated_at = uuid.uuid4(), by, now, now
-    made.attributes = merged({}, values.get("attributes"), definitions_of(entity), creating=True)
+    made.attributes = written_attributes(entity, {}, values.get("attributes"), creating=True, by=by)
     insert(made)
     write_lists(entity, made.pk, values, by=by, now=now)
     after = {name: value for name, value in values.items() if name != "attributes" and value not in (None, [], "")}
@@ -52,7 +52,8 @@ def change_record(
     """
     own = dict(own)
     if values.get("attributes") is not None:
-        own["attributes"] = merged(locked.attributes, values["attributes"], definitions_of(entity), creating=False)
+        given = values["attributes"]
+        own["attributes"] = written_attributes(entity, locked.attributes, given, creating=False, by=by)
     before, after = change(locked, at=now, **own)
     if "attributes" in after:
         before["attributes"], after["attributes"] = _differing(before["attributes"], after["attributes"])
@@ -63,6 +64,23 @@ def change_record(
     if after:
         record(f"{entity.value}.updated", subject=locked, actor=by, at=now, before=before, after=after)
     return before, after
+
+
+def written_attributes(
+    entity: Entity, stored: Mapping[str, Any], given: Mapping[str, Any] | None, *, creating: bool, by: User
+) -> dict[str, Any]:
+    """The attributes after a write, with files that are there and that the writer may see.
+
+    One query, and two for each kind of record whose files are new here. Raises Invalid on `attributes`.
+    """
+    definitions = definitions_of(entity)
+    after = merged(stored, given, definitions, creating=creating)
+    files = new_files(stored, after, definitions)
+    there = files_there(files.values(), viewer=by) if files else set()
+    wrong = {name: [NO_SUCH_FILE] for name, key in files.items() if key not in there}
+    if wrong:
+        raise Invalid({"attributes": wrong})
+    return after
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -23,9 +23,10 @@ from tandem.academy.models import (
     Student,
     Task,
 )
-from tandem.academy.models.visible_attributes import VisibleAttributes
+from tandem.academy.models.visible_attributes import FileAttributes, VisibleAttributes
 from tandem.common import moments
 from tandem.common.reading.answer import (
+    Amended,
     Answer,
     Choice,
     Computed,
@@ -39,6 +40,7 @@ from tandem.common.reading.answer import (
     Uuid,
     Whole,
 )
+from tandem.files.keys import owner_in
 from tandem.files.links import link_to
 
 ATTRIBUTES = {"type": "object", "additionalProperties": True, "examples": [{"industry": "Tech"}]}
@@ -88,7 +90,21 @@ def recorded() -> list[Shown]:
 
 
 def attributes_of(entity: Entity) -> Shown:
-    return Json("attributes", source=lambda: VisibleAttributes("attributes", entity=entity), shape=ATTRIBUTES)
+    """Attributes as they are stored, but for files: a key is stored, a link is shown."""
+    return Amended(
+        "attributes",
+        source=lambda: VisibleAttributes("attributes", entity=entity),
+        shape=ATTRIBUTES,
+        told=lambda: FileAttributes(entity=entity),
+        amend=_with_links,
+    )
+
+
+def _with_links(attributes: dict[str, Any], files: Sequence[str]) -> dict[str, Any]:
+    now = moments.now()
+    return attributes | {
+        name: link_to(attributes[name], now=now) for name in files if owner_in(str(attributes.get(name)))
+    }
 
 
 def described(entity: Entity) -> list[Any]:

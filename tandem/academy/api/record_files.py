@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from rest_framework import serializers
 
 from tandem.academy.access import may
-from tandem.academy.actions.files import NoSuchFile, TooManyFiles, add_file, remove_file
+from tandem.academy.actions.files import FileInUse, NoSuchFile, TooManyFiles, add_file, remove_file
 from tandem.academy.api.answers import links_of
 from tandem.accounts.access import caller
 from tandem.common import moments
@@ -16,7 +16,8 @@ from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.inputs import Input
 from tandem.common.rendering import json_answer
 from tandem.files.inputs import PictureOrDocumentField
-from tandem.files.links import key_in, link_to
+from tandem.files.keys import key_in
+from tandem.files.links import link_to
 
 _LINKS = {"type": "array", "items": {"type": "string"}}
 _LEFT = {"type": "object", "properties": {"list_of_images": _LINKS}, "required": ["list_of_images"]}
@@ -50,7 +51,7 @@ def files_of(resource: Any) -> Any:
             key, keys = add_file(resource.entity, owner, body["file"], by=caller(request), now=now)
             return json_answer({"url": link_to(key, now=now), "list_of_images": links_of(keys=keys)}, status=201)
 
-        @operation(change, takes=LinkIn, gives=_LEFT, refuses=[NoSuchFile])
+        @operation(change, takes=LinkIn, gives=_LEFT, refuses=[NoSuchFile, FileInUse])
         def delete(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
             """Delete a file of a record; its links die."""
             owner, key = find(resource.live(), pk), key_in(body["url"])

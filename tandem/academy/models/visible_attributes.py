@@ -7,8 +7,9 @@ from typing import Any
 from django.db import models
 from django.db.models.expressions import Func
 
-from tandem.academy.models.attributes import Attribute, Entity
+from tandem.academy.models.attributes import Attribute, AttributeType, Entity
 
+_FILES = "FROM {table} WHERE entity = '{entity}' AND type = '{type}' AND deleted_at IS NULL"
 _HIDDEN = "SELECT name FROM {table} WHERE entity = '{entity}' AND deleted_at IS NOT NULL"
 
 # On SQLite the object is put together anew, key by key, and only where anything is hidden at all.
@@ -36,3 +37,23 @@ class VisibleAttributes(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         template = _REBUILT.format(hidden=self.hidden, column="%(expressions)s")
         return super().as_sql(compiler, connection, template=template, **extra)
+
+
+class FileAttributes(Func):
+    """A JSON list of the names of an entity's attributes of type file; null when it has none.
+
+    It does not hang on the row, so databases work it out once for a statement.
+    """
+
+    arity = 0
+    output_field = models.TextField(null=True)
+
+    def __init__(self, *, entity: Entity, **extra: Any) -> None:
+        super().__init__(**extra)
+        self.files = _FILES.format(table=Attribute._meta.db_table, entity=entity.value, type=AttributeType.FILE.value)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return f"(SELECT json_agg(name)::text {self.files})", []
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return f"(SELECT NULLIF(json_group_array(name), '[]') {self.files})", []

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from tandem.common.errors import Invalid
+from tandem.files.keys import key_in, owner_in
 
 TEXT, TEXTAREA, NUMBER, DATE, BOOLEAN, LIST, FILE = "text", "textarea", "number", "date", "boolean", "list", "file"
 
@@ -31,6 +32,10 @@ CORE: Final[Mapping[str, frozenset[str]]] = {
     | {"possible_client_name", "moodle_course_id", "converted_to", "converted_seat"},
     "follow_up": _OF_ALL | {"service", "service_name", "user", "user_name", "follow_up_date", "comment"},
 }
+
+# Whose uploaded files attributes may hold. Follow-ups have none of their own.
+FILES_OF: Final = frozenset({"client", "service", "lead"})
+NO_SUCH_FILE: Final = "There is no such file. Upload it to a record, and send the link that the upload answers."
 
 _TRUE: Final = ("true", "1", "yes", "on")
 _FALSE: Final = ("false", "0", "no", "off")
@@ -67,7 +72,8 @@ def check_options(type: str, options: Sequence[str]) -> None:
 def typed(definition: Definition, raw: Any) -> Any:
     """The value that is stored for what a client sent: of the attribute's type; None for no value ("" and null).
 
-    Numbers may come as text, booleans as "true". Raises WrongValue.
+    Numbers may come as text, booleans as "true", files as a link or a key; what is stored of a file is its key, for
+    links expire. Raises WrongValue.
     """
     if raw is None or raw == "" or raw == []:
         return None
@@ -107,6 +113,15 @@ def merged(
     if wrong:
         raise Invalid({"attributes": wrong})
     return after
+
+
+def new_files(before: Mapping[str, Any], after: Mapping[str, Any], definitions: Iterable[Definition]) -> dict[str, str]:
+    """The keys that a write newly refers to, by attribute; whether there are such files, only the database knows.
+
+    before, after: the attributes before and after it.
+    """
+    names = (one.name for one in definitions if one.type == FILE)
+    return {name: after[name] for name in names if name in after and after[name] != before.get(name)}
 
 
 def _kept_or_typed(definition: Definition | None, name: str, raw: Any, stored: Mapping[str, Any]) -> Any:
@@ -180,9 +195,13 @@ def _list(definition: Definition, raw: Any) -> str | list[str]:
 
 
 def _file(definition: Definition, raw: Any) -> str:
-    if not isinstance(raw, str) or len(raw) > LONGEST_ADDRESS or any(char.isspace() for char in raw):
-        raise WrongValue("This must be the address of an uploaded file.")
-    return raw
+    """The key of an uploaded file, from the key itself or from a link to it, however old."""
+    if isinstance(raw, str) and len(raw) <= LONGEST_ADDRESS:
+        key = key_in(raw) or raw.strip()
+        owner = owner_in(key)
+        if owner is not None and owner.entity in FILES_OF:
+            return key
+    raise WrongValue(NO_SUCH_FILE)
 
 
 _READERS: Final[dict[str, Callable[[Definition, Any], Any]]] = {

@@ -13,8 +13,9 @@ model instance, no serializer, no per-row Python. A write answers through the sa
 so a write and a read cannot show different things. The OpenAPI component comes from the same declaration.
 
 `Computed` is for what needs a rule written in Python: its inputs ride along as extra columns, and its result is
-appended to the row's text. Inside a `Nested` answer the inputs ride along as keys of the nested object, under names
-that no declared key can have, and the results take their place.
+appended to the row's text. `Amended` is a stored value that needs Python in some rows only. Inside a `Nested` answer
+the inputs ride along as keys of the nested object, under names that no declared key can have, and the results take
+their place.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -30,6 +32,9 @@ from django.db.models import F, Subquery
 from django.db.models.expressions import Combinable, Func
 
 from tandem.common import moments
+
+# In front of the inputs of nested rows. A text without it, as that of a visit without entries, has none to finish.
+_INPUT = "~i"
 
 Schema = dict[str, Any]
 Source = str | Combinable | Callable[[], Any]
@@ -269,6 +274,21 @@ class Nested(Shown):
 
 
 @dataclass(frozen=True)
+class Amended(Json):
+    """A stored JSON value that a function amends, only where the database says that there is anything to amend.
+
+    told: an expression that gives JSON text, or null for nothing to do; null costs no Python. amend: gets the parsed
+    value and what was told, and gives the value that is shown.
+    """
+
+    told: Callable[[], Any] = field(kw_only=True)
+    amend: Callable[[Any, Any], Any] = field(kw_only=True)
+
+    def told_json(self) -> Json:
+        return Json(f"told of {self.name}", source=self.told)
+
+
+@dataclass(frozen=True)
 class Computed:
     """A key that a rule in Python works out, from columns that are read along.
 
@@ -305,6 +325,7 @@ class Answer:
         self.shown = [key for key in keys if isinstance(key, Shown)]
         self.computed = [key for key in keys if isinstance(key, Computed)]
         self.unfinished = [key for key in self.shown if isinstance(key, Nested) and key.answer.needs_python]
+        self.amended = [key for key in self.shown if isinstance(key, Amended)]
         names = [key.name for key in keys]
         if len(set(names)) != len(names):
             raise ValueError(f"{name}: a key is declared twice")
@@ -315,20 +336,22 @@ class Answer:
     @property
     def needs_python(self) -> bool:
         """Whether the database alone cannot write this answer."""
-        return bool(self.computed or self.unfinished)
+        return bool(self.computed or self.unfinished or self.amended)
 
     def with_keys(self, name: str, *keys: Shown | Computed, doc: str = "") -> Answer:
         """A larger answer: this one and more keys (a detail that extends its list row)."""
         return Answer(name, self.model, [*self.shown, *self.computed, *keys], doc=doc or self.doc)
 
     # Columns: the inner select names them j0, j1, … (a column may not be called like a field of the model), the
-    # outer one gives the keys. Inputs of computed keys follow as i0, i1, …
+    # outer one gives the keys. Inputs of computed keys follow as i0, i1, …, and what amended keys are told as a0, a1, …
     def columns(self) -> dict[str, Any]:
         return {f"j{n}": key.expression() for n, key in enumerate(self.shown)}
 
     def inputs(self) -> dict[str, Any]:
-        return {f"i{n}": shown.expression() for n, (_, _, shown) in enumerate(self._inputs())}
+        given = {f"i{n}": shown.expression() for n, (_, _, shown) in enumerate(self._inputs)}
+        return given | {f"a{n}": key.told_json().expression() for n, key in enumerate(self.amended)}
 
+    @cached_property
     def _inputs(self) -> list[tuple[Computed, str, Shown]]:
         return [
             (key, argument, shown if isinstance(shown, Shown) else Text(argument, source=shown))
@@ -339,11 +362,12 @@ class Answer:
     def row_sql(self, vendor: str, table: str, *, inputs: bool = False) -> str:
         """The SQL expression that writes one row of `table` (with the columns above) as JSON text.
 
-        inputs: with the inputs of computed keys, as keys `~i0`, `~i1`, …
+        inputs: with the inputs of computed and amended keys, as keys `~i0`, `~i1`, …, `~a0`, `~a1`, …
         """
         written: list[tuple[str, str, Shown]] = [(f"j{n}", key.name, key) for n, key in enumerate(self.shown)]
         if inputs:
-            written += [(f"i{n}", f"~i{n}", shown) for n, (_, _, shown) in enumerate(self._inputs())]
+            written += [(f"i{n}", f"{_INPUT}{n}", shown) for n, (_, _, shown) in enumerate(self._inputs)]
+            written += [(f"a{n}", f"~a{n}", key.told_json()) for n, key in enumerate(self.amended)]
         if vendor == "postgresql":
             listed = ", ".join(
                 f'{table}.{column}{"::json" if key.is_json and not isinstance(key, Nested) else ""} AS "{name}"'
@@ -373,30 +397,38 @@ class Answer:
     def finished(self, row: Sequence[Any]) -> str:
         """The JSON text of a row that was read through `select`, computed keys included."""
         text: str = row[0]
-        if self.unfinished:
+        told = row[1 + len(self._inputs) :][: len(self.amended)] if self.amended else ()
+        if self.unfinished or any(told):
             read = orjson.loads(text)
-            for key in self.unfinished:
-                read[key.name] = key.finished(read[key.name])
+            for nested in self.unfinished:
+                read[nested.name] = nested.finished(read[nested.name])
+            for amended, what in zip(self.amended, told, strict=True):
+                if what:
+                    read[amended.name] = amended.amend(read[amended.name], orjson.loads(what))
             text = orjson.dumps(read).decode()
         if not self.computed:
             return text
-        given = (_as_python(shown, value) for (_, _, shown), value in zip(self._inputs(), row[1:], strict=False))
+        given = (_as_python(shown, value) for (_, _, shown), value in zip(self._inputs, row[1:], strict=False))
         parts = [f'"{name}":{orjson.dumps(result).decode()}' for name, result in self._results(given)]
         glue = "," if self.shown else ""
         return f"{text[:-1]}{glue}{','.join(parts)}}}"
 
     def finished_object(self, row: dict[str, Any]) -> dict[str, Any]:
         """A parsed row that was written with its inputs, which the computed keys now replace."""
-        for key in self.unfinished:
-            row[key.name] = key.finished(row[key.name])
-        given = [_as_value(shown, row.pop(f"~i{n}")) for n, (_, _, shown) in enumerate(self._inputs())]
+        for nested in self.unfinished:
+            row[nested.name] = nested.finished(row[nested.name])
+        for n, amended in enumerate(self.amended):
+            told = row.pop(f"~a{n}")
+            if told:
+                row[amended.name] = amended.amend(row[amended.name], told)
+        given = [_as_value(shown, row.pop(f"{_INPUT}{n}")) for n, (_, _, shown) in enumerate(self._inputs)]
         row.update(self._results(given))
         return row
 
     def _results(self, given: Iterable[Any]) -> Iterator[tuple[str, Any]]:
         """The computed keys, from the values of their inputs in the order of `_inputs`."""
         arguments: dict[str, dict[str, Any]] = {key.name: {} for key in self.computed}
-        for (key, argument, _), value in zip(self._inputs(), given, strict=True):
+        for (key, argument, _), value in zip(self._inputs, given, strict=True):
             arguments[key.name][argument] = value
         for key in self.computed:
             yield key.name, key.result(arguments[key.name])

@@ -18,7 +18,7 @@ from tandem.common import moments
 from tandem.events.models import Event
 from tests.cast import ANONYMOUS, Api, as_
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stored")]
 
 PDF = b"%PDF-1.7\n1 0 obj\n<< >>\nendobj\ntrailer << >>\nstartxref\n9\n%%EOF\n"
 
@@ -27,14 +27,6 @@ def picture(kind: str = "PNG", name: str = "../../etc/passwd.html") -> SimpleUpl
     written = io.BytesIO()
     Image.new("RGB", (2, 2), "red").save(written, kind)
     return SimpleUploadedFile(name, written.getvalue(), "text/html")
-
-
-@pytest.fixture(autouse=True)
-def stored(tmp_path: Path, settings: Any) -> Path:
-    """Where files are kept."""
-    options = settings.STORAGES["files"]["OPTIONS"] | {"location": tmp_path}
-    settings.STORAGES = settings.STORAGES | {"files": {**settings.STORAGES["files"], "OPTIONS": options}}
-    return tmp_path
 
 
 def kept_in(stored: Path) -> list[Path]:
