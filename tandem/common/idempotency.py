@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from tandem.common import moments
 from tandem.common.errors import Conflict, Invalid, Unprocessable
 from tandem.common.models import IdempotentAnswer
+from tandem.common.rendering import ToldOnce
 from tandem.common.sealing import seal, unseal
 
 KEPT = timedelta(hours=24)
@@ -65,7 +66,8 @@ def once(
             if answer.status_code >= 500:
                 raise _NotKept(answer)
             headers = {name: answer[name] for name in KEPT_HEADERS if name in answer}
-            still_mine.update(status=answer.status_code, headers=headers, sealed_body=seal(answer.content))
+            kept = answer.repeated if isinstance(answer, ToldOnce) else answer.content
+            still_mine.update(status=answer.status_code, headers=headers, sealed_body=seal(kept))
             return answer
     except _NotKept as failed:
         _release(claim)

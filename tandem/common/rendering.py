@@ -42,6 +42,20 @@ def json_answer(
     return HttpResponse(content, content_type="application/json", status=status, headers=shown)
 
 
+class ToldOnce(HttpResponse):
+    """An answer that holds a secret. repeated: what a repeated request with the same Idempotency-Key gets instead."""
+
+    repeated: bytes
+
+
+def told_once(raw: str, *, repeated: str, status: int = 200) -> ToldOnce:
+    """raw, repeated: finished JSON text."""
+    answer = ToldOnce(raw.encode(), content_type="application/json", status=status)
+    answer["Content-Length"], answer["Cache-Control"] = str(len(answer.content)), "no-store"
+    answer.repeated = repeated.encode()
+    return answer
+
+
 def empty_answer() -> HttpResponse:
     answer = HttpResponse(status=204)
     del answer["Content-Type"]

@@ -105,6 +105,8 @@ INSTALLED_APPS = [
     "tandem.jobs",
     "tandem.fieldservice",
     "tandem.academy",
+    "tandem.webhooks",
+    "tandem.config",
 ]
 AUTH_USER_MODEL = "accounts.User"
 # Usernames are unique whatever their case, by a constraint on Lower("username").

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("tandem.accounts.api.urls")),
     path("api/", include("tandem.academy.api.urls")),
     path("", include(FOLLOW_UPS)),
+    path("api/webhooks/", include("tandem.webhooks.api.urls")),
     path("api/jobs/", include("tandem.jobs.api.urls")),
     path("api/files/", include("tandem.files.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

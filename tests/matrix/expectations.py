@@ -36,6 +36,7 @@ SEES: dict[str, dict[str, frozenset[str]]] = {
     "enrollment": {OWN: SIGNED_IN},
     "seat": {OWN: SIGNED_IN},
     "transfer": {OWN: SIGNED_IN},
+    "webhook": {OWN: SIGNED_IN},
 }
 
 # Contract §1: what the groups may do on a new install. a: add, c: change, d: delete, v: view.
@@ -240,6 +241,17 @@ def _from_omar_to_asha(pk: int) -> dict[str, int]:
     return {"from_user": person("omar").pk, "to_user": person("asha").pk}
 
 
+def _webhooks() -> dict[str, Route]:
+    webhook = "api/webhooks/<uuid:pk>/"
+    add = Let(holders("add", "webhook"), 201, lambda pk: {"name": "New", "model": "Lead", "url": "https://x.example/"})
+    return {
+        "api/webhooks/": Route({"GET": Let(holders("view", "webhook")), "POST": add}),
+        webhook: _one("webhook", "webhook", lambda pk: {"name": "Changed"}),
+        **_kept(webhook, "webhook", "webhook"),
+        f"{webhook}rotate-secret/": Route({"POST": Let(holders("change", "webhook"))}, "webhook"),
+    }
+
+
 _PICKERS = ("instructors", "tas", "sales", "operations")
 
 EXPECTED: dict[str, Route] = {
@@ -366,6 +378,8 @@ EXPECTED: dict[str, Route] = {
     **_follow_ups(""),
     # Cohorts, enrollments, transfers
     **_teaching(),
+    # Webhooks
+    **_webhooks(),
     # Of contract A, for everybody in the office
     **{f"api/{name}/": Route({"GET": Let(OFFICE | ADMINS)}) for name in _PICKERS},
     "api/my-tasks/": Route({"GET": Let(OFFICE | ADMINS)}),

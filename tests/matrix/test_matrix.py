@@ -58,6 +58,7 @@ _TARGETS_OF = {
     "enrollment": (OWN, MISSING, DELETED),
     "seat": (OWN, MISSING, DELETED),
     "transfer": (OWN, MISSING, DELETED),
+    "webhook": (OWN, MISSING, DELETED),
 }
 
 
