@@ -10,51 +10,17 @@ import csv
 import io
 import json
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.installation import Installation, Served, prepared
+from tests.calling import ADMIN, PASSWORD, Caller, make_admin, signed_in
+from tests.installation import Installation, prepared
 
 pytestmark = pytest.mark.processes
-PASSWORD = "Correct-Horse-7"
-
-
-class Caller:
-    """A client application: nothing but HTTP and a token."""
-
-    def __init__(self, served: Served, *, token: str = "") -> None:
-        self.base, self.token = f"http://127.0.0.1:{served.port}", token
-
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        request = urllib.request.Request(self.base + path, method=method)
-        if self.token:
-            request.add_header("Authorization", f"Bearer {self.token}")
-        data = None
-        if body is not None:
-            data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        try:
-            with urllib.request.urlopen(request, data, timeout=30) as answer:
-                return answer.status, _read(answer)
-        except urllib.error.HTTPError as refused:
-            return refused.code, _read(refused)
-
-    def ok(self, method: str, path: str, body: Any = None) -> Any:
-        status, shown = self.call(method, path, body)
-        assert status in (200, 201, 204), (method, path, status, shown)
-        return shown
-
-
-def _read(answer: Any) -> Any:
-    raw = answer.read()
-    return json.loads(raw) if answer.headers.get("Content-Type", "").startswith("application/json") else raw.decode()
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +31,11 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 def test_from_signing_up_to_the_report(installation: Installation) -> None:
-    created = installation.tandem(
-        *("createadmin", "--username", "boss", "--phone", "+919000000009", "--name", "Boss", "--password", PASSWORD)
-    )
-    assert created.returncode == 0, created.stderr
+    make_admin(installation)
     today = datetime.now(ZoneInfo("Asia/Kolkata")).date()
     with installation.serving() as served:
         nobody = Caller(served)
-        admin = _signed_in(served, {"username": "boss", "password": PASSWORD})
+        admin = signed_in(served, ADMIN)
 
         signed_up = nobody.ok(
             "POST",
@@ -86,7 +49,7 @@ def test_from_signing_up_to_the_report(installation: Installation) -> None:
             "/api/auth/admin/users/",
             {"name": "Wasim", "phone": "9000000011", "role": "staff", "region": "Madurai", "password": PASSWORD},
         )["id"]
-        worker = _signed_in(served, {"phone": "+919000000011", "password": PASSWORD})
+        worker = signed_in(served, {"phone": "+919000000011", "password": PASSWORD})
 
         card = admin.ok(
             "POST",
@@ -156,10 +119,6 @@ def _in_the_reports(admin: Caller, card: int, visit: int, today: date) -> None:
     assert [(row["id"], row["status"], row["customer_phone"]) for row in table] == [
         (str(visit), "completed", "+919000000010")
     ]
-
-
-def _signed_in(served: Served, credentials: dict[str, str]) -> Caller:
-    return Caller(served, token=Caller(served).ok("POST", "/api/auth/login/", credentials)["access"])
 
 
 def _texts(installation: Installation) -> list[Path]:
