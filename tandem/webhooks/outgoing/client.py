@@ -34,10 +34,8 @@ MOST_KEPT = 100  # idle connections
 # Headers that only this client writes: they say where a request goes and where it ends.
 OWN_HEADERS = frozenset(
     {
-        "accept-encoding",
         "connection",
         "content-length",
-        "expect",
         "host",
         "keep-alive",
         "proxy-authenticate",
@@ -49,6 +47,7 @@ OWN_HEADERS = frozenset(
         "upgrade",
     }
 )
+_DEFAULTS = {"Accept": "*/*", "User-Agent": "Tandem"}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNFIT_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
@@ -217,11 +216,11 @@ class Client:
 
 
 def _request(method: str, target: Target, headers: Mapping[str, str], body: bytes | None) -> httpcore.Request:
-    sent = {"Host": target.authority, "Accept": "*/*", "User-Agent": "Tandem"}
+    given = {name.lower() for name in headers}
+    sent = {"Host": target.authority} | {name: ours for name, ours in _DEFAULTS.items() if name.lower() not in given}
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name) or name.lower() in OWN_HEADERS or _UNFIT_IN_HEADERS.search(value):
             raise NotSent("bad_headers", f"The header {name!r} cannot be sent with this value.")
-        sent.pop("User-Agent" if name.lower() == "user-agent" else "", None)
         sent[name] = value.strip()
     if body is not None:
         sent["Content-Length"] = str(len(body))

@@ -99,12 +99,13 @@ def test_a_method_without_a_body_announces_none(method: str) -> None:
     run(sending())
 
 
-def test_a_user_agent_of_the_webhook_takes_the_place_of_ours() -> None:
+def test_headers_of_the_webhook_take_the_place_of_ours() -> None:
     async def sending() -> None:
         async with receiving(says(OK)) as receiver, client() as sender:
-            await sender.send("POST", receiver.url(), {"user-agent": "Acme"}, b"")
-            assert b"user-agent: Acme" in receiver.requests[0]
-            assert b"Tandem" not in receiver.requests[0]
+            await sender.send("POST", receiver.url(), {"user-agent": "Acme", "ACCEPT": "text/plain"}, b"")
+            head = receiver.requests[0]
+            assert b"user-agent: Acme\r\nACCEPT: text/plain\r\n" in head
+            assert (head.lower().count(b"user-agent"), head.lower().count(b"accept")) == (1, 1)
 
     run(sending())
 
