@@ -25,7 +25,7 @@ from tandem.webhooks.outgoing.targets import (
     check_address,
     read_target,
 )
-from tandem.webhooks.outgoing.wire import CONNECT_SECONDS, Connection
+from tandem.webhooks.outgoing.wire import CONNECT_SECONDS, KEEP_SECONDS, Connection, Key
 
 ANSWER_BYTES = 64 * 1024
 DEADLINE_SECONDS = 15.0  # looking up, connecting, sending and reading together; contract §6: "2xx within 15 s"
@@ -103,7 +103,7 @@ class Client:
         self._resolve = resolve or self._lookups
         self._tls = tls or httpx.create_ssl_context(trust_env=False)
         self._deadline_seconds = deadline_seconds
-        self._kept: list[Connection] = []
+        self._kept: list[Connection] = []  # idle, the one used last at the end
 
     async def __aenter__(self) -> Self:
         return self
@@ -195,20 +195,30 @@ class Client:
                     break
             await answer.aclose()
         finally:
-            if connection.is_reusable() and len(self._kept) < MOST_KEPT:
-                self._kept.append(connection)
-            else:
-                await connection.close()
+            await self._keep_or_close(connection)
         return answer.status, _header(answer, b"retry-after"), bytes(said[:ANSWER_BYTES])
+
+    async def _keep_or_close(self, connection: Connection) -> None:
+        if not connection.is_reusable():
+            await connection.close()
+            return
+        connection.idle_since = time.monotonic()
+        self._kept.append(connection)
+        if len(self._kept) > MOST_KEPT:
+            await self._kept.pop(0).close()
 
     async def _take_kept(self, target: Target, addresses: Sequence[str]) -> Connection | None:
         """A connection of the same scheme, name and port to one of these addresses; None if there is none."""
-        gone = [connection for connection in self._kept if not connection.is_reusable()]
-        self._kept = [connection for connection in self._kept if connection.is_reusable()]
-        for connection in gone:
-            await connection.close()
+        while self._kept and time.monotonic() - self._kept[0].idle_since > KEEP_SECONDS:
+            await self._kept.pop(0).close()
         wanted = {(target.scheme, target.host, target.port, address) for address in addresses}
-        # The one that was used last: the receiver is the least likely to have given it up.
+        while (kept := self._newest_kept(wanted)) is not None:
+            if kept.is_reusable():
+                return kept
+            await kept.close()
+        return None
+
+    def _newest_kept(self, wanted: set[Key]) -> Connection | None:
         for place in range(len(self._kept) - 1, -1, -1):
             if self._kept[place].key in wanted:
                 return self._kept.pop(place)

@@ -12,6 +12,7 @@ from tandem.webhooks.outgoing.targets import Target
 
 # Receivers commonly close an idle connection after 5 s (Node's default); a request that crosses the close is lost.
 KEEP_SECONDS = 4.0
+Key = tuple[str, str, int, str]  # scheme, name, port, address: what a request must match to use a connection again
 CONNECT_SECONDS = 5.0  # for an address while there are others left to try
 
 
@@ -19,7 +20,8 @@ class Connection:
     """One HTTP/1.1 connection to `address`, which speaks to the receiver as `target.host` (TLS name and Host)."""
 
     def __init__(self, target: Target, address: str, tls: ssl.SSLContext, *, connect_seconds: float | None) -> None:
-        self.key = (target.scheme, target.host, target.port, address)
+        self.key: Key = (target.scheme, target.host, target.port, address)
+        self.idle_since = 0.0  # time.monotonic()
         self._wire = _Wire(address, connect_seconds)
         self._http = httpcore.AsyncHTTPConnection(
             origin=httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port),

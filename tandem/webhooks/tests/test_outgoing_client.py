@@ -479,6 +479,32 @@ def test_nothing_a_receiver_sets_comes_back_to_it() -> None:
     run(sending())
 
 
+def test_of_many_connections_only_some_are_kept_and_none_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sending() -> None:
+        all_are_there = asyncio.Event()
+
+        async def answers_all_at_once(receiver: Receiver, reader: Any, writer: Any) -> None:
+            while True:
+                await read_request(receiver, reader)
+                if len(receiver.requests) == 5:
+                    all_are_there.set()
+                await all_are_there.wait()
+                writer.write(OK)
+
+        async with receiving(answers_all_at_once) as receiver, client() as sender:
+            monkeypatch.setattr("tandem.webhooks.outgoing.client.MOST_KEPT", 2)
+            await asyncio.gather(*(sender.send("POST", receiver.url(), {}, b"") for _ in range(5)))
+            assert receiver.connections == 5
+            await receiver.closed_by_sender.wait()
+            await asyncio.gather(*(sender.send("POST", receiver.url(), {}, b"") for _ in range(3)))
+            assert receiver.connections == 6, "two were kept"
+            monkeypatch.setattr("tandem.webhooks.outgoing.client.KEEP_SECONDS", -1)
+            await sender.send("POST", receiver.url(), {}, b"")
+            assert receiver.connections == 7, "what lay idle for too long is not used"
+
+    run(sending())
+
+
 def test_it_closes_what_it_kept_when_it_ends() -> None:
     async def sending() -> None:
         async with receiving(says(OK)) as receiver:
