@@ -8,9 +8,11 @@ from tandem.academy.api.answers import CLIENT, FOLLOW_UP, LEAD, STUDENT
 from tandem.academy.models import Client, Entity, FollowUp, Lead, Student
 from tandem.academy.queries import definitions_of
 from tandem.accounts.access import FIELD, may
+from tandem.events.record import followers
 from tandem.fieldservice.api.answers import CARD, FEEDBACK, VISIT
 from tandem.fieldservice.models import Card, Feedback, Visit
 from tandem.webhooks import registry
+from tandem.webhooks.actions import notices
 from tandem.webhooks.registry import Told
 from tandem.webhooks.rules.conditions import Kind
 
@@ -65,3 +67,5 @@ TOLD = (
 
 def join() -> None:
     registry.register(TOLD)
+    if notices.follow not in followers:
+        followers.append(notices.follow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -13,6 +13,12 @@ from django.db import connection, models
 from tandem.common import context, moments
 from tandem.common.writing import insert
 from tandem.events.models import Event
+
+AT_ONCE = 1000  # events that one statement writes
+
+# Each is called with the events that were just written, in the transaction of their change, behind its last write to
+# the record. Filled at start-up by config, which knows those who want to hear.
+followers: list[Callable[[Sequence[Event]], None]] = []
 
 
 def record(
@@ -27,14 +33,34 @@ def record(
 ) -> Event:
     """Write the event of a change. `type` is `<subject>.<past participle>`; its first word names the subject.
 
-    before / after: the changed fields (see `change`). actor: None when the product itself acted. One query.
+    before / after: the changed fields (see `change`). actor: None when the product itself acted. One query, and those
+    of the followers. Call it behind the last write of the change: followers look at the record as it is then.
     Raises RuntimeError outside a transaction: an event and its change are written together or not at all.
     """
-    if not connection.in_atomic_block:
-        raise RuntimeError(f"{type}: an event is recorded in the transaction of its change")
+    _refuse_outside_of_transactions(type)
     event = new_event(type, subject=subject, at=at, actor=actor, before=before, after=after, **facts)
     insert(event)
+    _tell([event])
     return event
+
+
+def record_all(events: Sequence[Event]) -> None:
+    """As `record`, for the events of one change to many records (`new_event`). A query for each thousand of them."""
+    if not events:
+        return
+    _refuse_outside_of_transactions(events[0].type)
+    Event.objects.bulk_create(events, batch_size=AT_ONCE)
+    _tell(events)
+
+
+def _refuse_outside_of_transactions(type: str) -> None:
+    if not connection.in_atomic_block:
+        raise RuntimeError(f"{type}: an event is recorded in the transaction of its change")
+
+
+def _tell(events: Sequence[Event]) -> None:
+    for follower in followers:
+        follower(events)
 
 
 def new_event(
@@ -47,7 +73,7 @@ def new_event(
     after: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> Event:
-    """The event that `record` would write, not yet saved: for those who write many at once."""
+    """The event that `record` would write, not yet saved: for `record_all`."""
     return Event(
         type=type,
         at=at,

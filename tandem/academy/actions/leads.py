@@ -10,14 +10,13 @@ from uuid import UUID
 from django.db import transaction
 
 from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
-from tandem.academy.actions.stages import AT_ONCE, in_batches, keep_stage, stages_of, stages_to_enter
+from tandem.academy.actions.stages import in_batches, keep_stage, stages_of, stages_to_enter
 from tandem.academy.models import Client, Entity, Lead, Pipeline
 from tandem.academy.rules.stages import same_stage, stage_to_enter
 from tandem.accounts.models import User
 from tandem.accounts.queries import is_active_office_user
 from tandem.common.errors import Conflict, Invalid
-from tandem.events.models import Event
-from tandem.events.record import new_event
+from tandem.events.record import new_event, record_all
 
 _OWN = ("name", "moodle_course_id")
 
@@ -135,7 +134,7 @@ def reassign_leads(*, from_user: int, to_user: int, by: User, now: datetime) -> 
         events = [
             new_event("lead.updated", subject=Lead(pk=pk), actor=by, at=now, before=before, after=after) for pk in leads
         ]
-        Event.objects.bulk_create(events, batch_size=AT_ONCE)
+        record_all(events)
     return len(leads)
 
 

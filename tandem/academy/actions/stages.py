@@ -24,7 +24,7 @@ from tandem.common.reading.answer import vendor_of
 from tandem.common.reading.statement import Param, Statement, adapted, compiled
 from tandem.common.writing import insert
 from tandem.events.models import Event
-from tandem.events.record import new_event
+from tandem.events.record import new_event, record_all
 
 AT_ONCE = 1000  # rows that one statement writes
 
@@ -104,7 +104,7 @@ def move_leads(
     for place, pks in by_place.items():
         for some in in_batches(pks):
             _rename(some, place, now) if renamed else _enter(some, place, by, now)
-    Event.objects.bulk_create(events, batch_size=AT_ONCE)
+    record_all(events)
 
 
 def _moved(lead: Standing, place: Place, *, by: User, now: datetime) -> Event:

@@ -87,6 +87,11 @@ class Webhook(SoftDeleted):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def tells(self) -> bool:
+        """Whether it is told of anything now; else what is due is held."""
+        return self.is_active and self.deleted_at is None
+
     def headers(self) -> dict[str, str]:
         """In clear. Raises cryptography.fernet.InvalidToken when they were sealed with another secret."""
         opened: dict[str, str] = json.loads(unseal(self.sealed_headers.encode())) if self.sealed_headers else {}

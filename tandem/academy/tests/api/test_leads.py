@@ -378,6 +378,6 @@ def test_creating_takes_a_bounded_number_of_statements(sales: Api) -> None:
     }
     with CaptureQueriesContext(connection) as queries:
         assert sales.post(URL, body).status_code == 201
-    assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) <= 11, "\n".join(
+    assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) <= 12, "\n".join(
         query["sql"] for query in queries
     )
