@@ -20,6 +20,7 @@ request_seconds = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 messages = Counter("tandem_sms", "Attempts to send a text message, by what came of them.", ["result"])
+deliveries = Counter("tandem_webhook_attempts", "Attempts to tell a webhook, by what came of them.", ["result"])
 refused_logins = Counter("tandem_refused_logins", "Logins that were refused, by reason.", ["reason"])
 
 # A client may send any word as a method; a label per made-up word would grow without end.
@@ -35,6 +36,10 @@ def observe_request(*, route: str, method: str, status: int, seconds: float) -> 
 
 def count_message(result: str) -> None:
     messages.labels(result).inc()
+
+
+def count_delivery(result: str) -> None:
+    deliveries.labels(result).inc()
 
 
 def count_refused_login(reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Work that waits in rows: text messages today, webhooks and imports in the same way.
+"""Work that waits in rows: text messages, webhooks, imports.
 
 A row is written in the transaction of its cause, so a change that was rolled back leaves nothing to do and one that
 was committed loses nothing. A worker then takes four steps: **claim** a few due rows, **commit**, do the slow thing
@@ -50,17 +50,30 @@ def claim(rows: models.QuerySet[Row], *, now: datetime, lease: timedelta, limit:
     two more in a transaction of their own; never call it inside of another, for the claim must be committed before
     the work begins.
     """
-    claimable = _due(rows, now).order_by("next_attempt_at", "pk")
-    if not claimable.exists():
+    if not due(rows, now=now).exists():
+        return []
+    with transaction.atomic(durable=True):
+        return take([(rows.order_by("next_attempt_at", "pk"), limit)], now=now, lease=lease)
+
+
+def take(portions: Sequence[tuple[models.QuerySet[Row], int]], *, now: datetime, lease: timedelta) -> list[Row]:
+    """Claim due rows of several kinds at once, of each at most so many. Belongs into a transaction of its own.
+
+    portions: querysets of one model, in the order in which their rows are to be claimed. A query for each, and one.
+    """
+    # SKIP LOCKED: on PostgreSQL workers pass over the rows that another is about to claim, without waiting. On
+    # SQLite Django leaves the clause out, and there the transaction is the only writer from its BEGIN on.
+    claimed = [
+        row
+        for rows, limit in portions
+        for row in due(rows, now=now).select_for_update(skip_locked=True, of=("self",))[:limit]
+    ]
+    if not claimed:
         return []
     lease_until = now + lease
-    with transaction.atomic(durable=True):
-        # SKIP LOCKED: on PostgreSQL workers pass over the rows that another is about to claim, without waiting. On
-        # SQLite Django leaves the clause out, and there the transaction is the only writer from its BEGIN on.
-        claimed = list(claimable.select_for_update(skip_locked=True)[:limit])
-        rows.model._default_manager.filter(pk__in=[row.pk for row in claimed]).update(
-            attempts=F("attempts") + 1, lease_until=lease_until
-        )
+    type(claimed[0])._default_manager.filter(pk__in=[row.pk for row in claimed]).update(
+        attempts=F("attempts") + 1, lease_until=lease_until
+    )
     for row in claimed:
         row.attempts += 1  # type: ignore[attr-defined]
         row.lease_until = lease_until  # type: ignore[attr-defined]
@@ -95,8 +108,8 @@ def next_attempt(schedule: Sequence[timedelta], *, after_attempts: int, key: int
 
 def oldest_due(rows: models.QuerySet[Any], *, now: datetime) -> datetime | None:
     """Since when the row that waits longest could have been worked on; None when nothing is due. One query."""
-    due = rows.filter(status=PENDING, next_attempt_at__lte=now)
-    return due.aggregate(oldest=models.Min("next_attempt_at"))["oldest"]
+    waits = rows.filter(status=PENDING, next_attempt_at__lte=now)
+    return waits.aggregate(oldest=models.Min("next_attempt_at"))["oldest"]
 
 
 def waiting(rows: models.QuerySet[Any]) -> int:
@@ -104,6 +117,7 @@ def waiting(rows: models.QuerySet[Any]) -> int:
     return rows.filter(status=PENDING).count()
 
 
-def _due(rows: models.QuerySet[Row], now: datetime) -> models.QuerySet[Row]:
+def due(rows: models.QuerySet[Row], *, now: datetime) -> models.QuerySet[Row]:
+    """Those of the rows that may be claimed now."""
     free = Q(lease_until=None) | Q(lease_until__lte=now)
     return rows.filter(free, status=PENDING, next_attempt_at__lte=now)

@@ -9,7 +9,9 @@ import logging
 import os
 import select
 import signal
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from django.db import InterfaceError, OperationalError, connections
 
@@ -18,6 +20,7 @@ from tandem.config import jobs
 from tandem.jobs import runner
 from tandem.sms import backends as sms_backends
 from tandem.sms import sender as sms_sender
+from tandem.webhooks.sender import Sender
 
 log = logging.getLogger(__name__)
 
@@ -37,24 +40,59 @@ class Stop:
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
+        # A pipe that is full of wakings wakes as well as any.
+        os.set_blocking(self._write, False)
         self.is_set = False
 
     def set(self) -> None:
         self.is_set = True
-        os.write(self._write, b"x")
+        self.wake()
+
+    def wake(self) -> None:
+        """End the present rest, or the next one, from whatever thread."""
+        with suppress(BlockingIOError):
+            os.write(self._write, b"x")
 
     def wait(self, seconds: float) -> None:
-        select.select([self._read], [], [], seconds)
+        if select.select([self._read], [], [], seconds)[0]:
+            os.read(self._read, 65536)
 
 
 def run() -> None:
-    """Work until SIGTERM or SIGINT; what is in hand is finished and recorded first."""
-    stop = Stop()
+    """Work until SIGTERM or SIGINT; what is in hand is finished and recorded first.
+
+    Webhooks have a thread of their own: a gateway for text messages that is slow, or an import that takes minutes,
+    does not delay them, nor do receivers that hang delay messages and imports.
+    """
+    stop, stop_sending = Stop(), Stop()
+
+    def end(*_: object) -> None:
+        stop.set()
+        stop_sending.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
+    sending = threading.Thread(target=lambda: send_webhooks(stop_sending), name="webhooks")
     log.info("worker started")
-    work(turns(), stop=stop)
+    sending.start()
+    try:
+        work(turns(), stop=stop)
+    finally:
+        stop_sending.set()
+        sending.join()
     log.info("worker stopped")
+
+
+def send_webhooks(stop: Stop) -> None:
+    """Send webhooks until told to stop. Whoever knows that something is due calls `stop.wake`."""
+    sender = Sender(woken=stop.wake)
+    try:
+        work([sender.turn], stop=stop)
+        sender.close()
+    except (OperationalError, InterfaceError):
+        log.warning("results of webhooks could not be recorded, the leases bring them back")
+    finally:
+        connections.close_all()
 
 
 def turns() -> list[Turn]:
