@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from ipaddress import ip_address, ip_network
@@ -225,6 +226,8 @@ HOSTILE = [
     ("http://１６９.254.169.254/", "full-width cloud credentials"),
     ("http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/", "letters in circles"),
     ("http://ｌｏｃａｌｈｏｓｔ/", "full-width letters"),
+    ("http://ｈｏｏｋｓ.example.com/", "full-width letters, which readers map differently"),
+    ("http://hooks。example.com/", "an ideographic dot between labels"),
     ("http://loc\u00adalhost/", "a soft hyphen that readers drop"),
     ("http://local\u200bhost/", "a blank of no width"),
     ("http://local\u2060host/", "a joiner of no width"),
@@ -401,6 +404,24 @@ def test_no_host_that_passes_as_a_name_is_an_address_to_the_system(host: str) ->
             socket.inet_aton(target.host)
         with pytest.raises(OSError):
             socket.getaddrinfo(target.host, None, flags=socket.AI_NUMERICHOST)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://user:password@hooks.example.com/", "no user name or password; use a header"),
+        ("http://127.1/", "as four decimal numbers"),
+        ("http://10.0.0.1/", "10.0.0.1 is private"),
+        ("http://[64:ff9b::1.1.1.1]/", "IPv4 address in disguise"),
+        ("http://localhost/", "this machine"),
+        ("ftp://hooks.example.com/", "begins with https:// or http://"),
+        ("http://hooks.example.com:0/", "'0' is not a number from 1 to 65535"),
+        ("http://hooks.example.com./", "ends with a dot"),
+    ],
+)
+def test_the_refusal_says_what_is_wrong(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        check_target(url)
 
 
 def test_it_looks_nothing_up_on_save(monkeypatch: pytest.MonkeyPatch) -> None:
