@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import socket
 import ssl
@@ -53,6 +54,13 @@ def send(behave: Any, *, deadline_seconds: float = 5) -> tuple[Answered | NotSen
                 return failed, receiver
 
     return run(sending())
+
+
+def has_ipv6_loopback() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as trying:
+        trying.bind(("::1", 0))
+        return True
+    return False
 
 
 class Names:
@@ -401,6 +409,16 @@ def test_when_one_address_does_not_answer_the_next_one_is_tried() -> None:
         names = Names(hooks=[["127.0.0.9", "127.0.0.2"]])
         async with receiving(says(OK), host="127.0.0.2") as receiver, client(resolve=names) as sender:
             assert (await sender.send("POST", receiver.url(host="hooks"), {}, b"{}")).status == 200
+
+    run(sending())
+
+
+@pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no IPv6 loopback")
+def test_an_ipv6_address_is_dialled_and_named_in_brackets() -> None:
+    async def sending() -> None:
+        async with receiving(says(OK), host="::1") as receiver, Client(allowed=[ip_network("::1")], tls=TLS) as sender:
+            assert (await sender.send("POST", receiver.url(host="[0::1]"), {}, b"{}")).status == 200
+            assert f"\r\nHost: [::1]:{receiver.port}\r\n".encode() in receiver.requests[0]
 
     run(sending())
 
