@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import random
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
@@ -309,6 +310,38 @@ def test_an_old_server_that_ends_its_answer_by_closing_is_understood() -> None:
     answered, _ = send(says_and_closes(b"HTTP/1.0 200 OK\r\n\r\nfine"))
     assert isinstance(answered, Answered)
     assert (answered.status, answered.body) == (200, b"fine")
+
+
+def test_whatever_a_receiver_says_it_is_an_answer_or_not_sent() -> None:
+    chance = random.Random(7)
+    answers = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nRetry-After: 3\r\n\r\nhello",
+        b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.0 204 None\r\nConnection: keep-alive\r\n\r\n",
+    ]
+
+    def garbled() -> bytes:
+        answer = bytearray(chance.choice(answers))
+        for _ in range(chance.randint(1, 4)):
+            place = chance.randrange(len(answer))
+            answer[place : place + chance.randint(0, 3)] = chance.choice(
+                [b"", b"\0", b"\r\n", b"9" * 30, b"\xff", b":"]
+            )
+        return bytes(answer)
+
+    async def garbles(receiver: Receiver, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await says_and_closes(garbled())(receiver, reader, writer)
+
+    async def sending() -> None:
+        async with receiving(garbles) as receiver, client(deadline_seconds=1) as sender:
+            answered = 0
+            for _ in range(400):
+                with contextlib.suppress(NotSent):
+                    await sender.send("POST", receiver.url(), {}, b"{}")
+                    answered += 1
+            assert 20 < answered < 380, f"{answered} of 400 were understood"
+
+    run(sending())
 
 
 def test_what_a_strange_service_says_is_not_quoted() -> None:
