@@ -62,7 +62,8 @@ SIGNED_IN = Who("any signed-in user", lambda user: True)
 class Operation:
     """One method of one endpoint. gives: an Answer, a Listing, a plain JSON schema, or None for an empty 204.
 
-    multipart: the body may also be a form with files; anything else than JSON is a 415 elsewhere.
+    multipart: the body may also be a form with files; anything else than JSON is a 415 elsewhere. apart: the handler
+    talks to somebody outside, so it never runs in a transaction, not even with an Idempotency-Key.
     """
 
     who: Who
@@ -74,6 +75,7 @@ class Operation:
     query: Mapping[str, Any] = field(default_factory=dict)  # query parameters of a plain GET, name → schema
     media: str | tuple[str, ...] = "application/json"
     multipart: bool = False
+    apart: bool = False
 
 
 def operation(who: Who, **declared: Any) -> Callable[[Handler], Handler]:
@@ -140,6 +142,7 @@ class Endpoint(APIView):
                 body=body,
                 prepare=lambda: self._prepare(request, chosen),
                 run=lambda: self._matched(request, chosen),
+                apart=chosen.apart,
             )
         self._prepare(request, chosen)
         return self._matched(request, chosen)

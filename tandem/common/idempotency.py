@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -44,10 +45,13 @@ def once(
     body: bytes,
     run: Callable[[], HttpResponse],
     prepare: Callable[[], None] = lambda: None,
+    apart: bool = False,
 ) -> HttpResponse:
     """Carry `run` out unless this key already has an answer; then give that answer again.
 
-    prepare: what `run` needs and takes its time; it writes nothing, and runs before the transaction.
+    prepare: what `run` needs and takes its time; it writes nothing, and runs before the transaction. apart: `run` is
+    not to be in a transaction, for it talks to somebody outside; a crash in the middle then leaves its effects without
+    an answer, and they come a second time when the request is repeated.
     """
     key = request.headers["Idempotency-Key"]
     if not 1 <= len(key) <= 255 or not key.isprintable():
@@ -58,7 +62,7 @@ def once(
         return _replayed(claim)
     try:
         prepare()
-        with transaction.atomic():
+        with nullcontext() if apart else transaction.atomic():
             still_mine = IdempotentAnswer.objects.filter(pk=claim.pk, runner=claim.runner, status=None)
             if not still_mine.update(lease_until=moments.now() + LEASE):
                 raise StillRunning(retry_after=1)

@@ -17,7 +17,7 @@ import orjson
 from cryptography.fernet import InvalidToken
 
 from tandem.common import moments
-from tandem.webhooks.models import Method, Webhook
+from tandem.webhooks.models import Webhook
 from tandem.webhooks.outgoing import Client, NotSent, retry_after_seconds
 from tandem.webhooks.rules.placeholders import filled_header, filled_url
 from tandem.webhooks.rules.retries import is_success
@@ -25,7 +25,6 @@ from tandem.webhooks.signing import signature
 
 ANSWER_KEPT = 2048  # bytes of the receiver's answer
 LONGEST_ERROR = 300
-_WITHOUT_BODY = (Method.GET, Method.DELETE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Outcome:
 def letter(webhook: Webhook, id: UUID, body: str, *, now: datetime) -> Letter:
     """The request of an attempt that begins now."""
     record = orjson.loads(body)["data"]
-    sent = None if webhook.method in _WITHOUT_BODY else body.encode()
+    sent = body.encode() if webhook.has_body else None
     url = filled_url(webhook.url, record)
     try:
         own = {name: filled_header(value, record) for name, value in webhook.headers().items()}

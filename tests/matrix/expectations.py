@@ -242,13 +242,22 @@ def _from_omar_to_asha(pk: int) -> dict[str, int]:
 
 
 def _webhooks() -> dict[str, Route]:
-    webhook = "api/webhooks/<uuid:pk>/"
+    webhook, change = "api/webhooks/<uuid:pk>/", holders("change", "webhook")
     add = Let(holders("add", "webhook"), 201, lambda pk: {"name": "New", "model": "Lead", "url": "https://x.example/"})
     return {
         "api/webhooks/": Route({"GET": Let(holders("view", "webhook")), "POST": add}),
         webhook: _one("webhook", "webhook", lambda pk: {"name": "Changed"}),
         **_kept(webhook, "webhook", "webhook"),
-        f"{webhook}rotate-secret/": Route({"POST": Let(holders("change", "webhook"))}, "webhook"),
+        f"{webhook}rotate-secret/": Route({"POST": Let(change)}, "webhook"),
+        f"{webhook}deliveries/": Route({"GET": Let(holders("view", "webhook"))}, "webhook"),
+        f"{webhook}deliveries/redeliver/": Route(
+            {"POST": Let(change, body=lambda pk: {"from": tomorrow(-1)})}, "webhook"
+        ),
+        f"{webhook}deliveries/<uuid:delivery>/redeliver/": Route({"POST": Let(change)}, "webhook"),
+        f"{webhook}test/": Route(
+            {"POST": Let(change)}, "webhook"
+        ),  # it is sent, and refused: the address is not public
+        "api/webhooks/preview/": Route({"POST": Let(holders("view", "webhook"), 400)}),
     }
 
 

@@ -122,7 +122,7 @@ def test_everybody_gets_what_is_due(path: str) -> None:
 
 def _address(path: str, pk: Any, world: dict[str, Any]) -> str:
     """The path with the tried record in it, and a fixed one of every other kind that it names."""
-    named = {"pk": pk, "entity": "client", "student": world["student"][OWN]}
+    named = {"pk": pk, "entity": "client", "student": world["student"][OWN], "delivery": world["delivery"][OWN]}
     return "/" + re.sub(r"<\w+:(\w+)>", lambda match: str(named[match[1]]), path)
 
 

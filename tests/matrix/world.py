@@ -23,7 +23,7 @@ from tandem.academy.models import (
 from tandem.common import moments
 from tandem.fieldservice.models import ServiceEntry
 from tandem.jobs.models import Job
-from tandem.webhooks.models import Webhook
+from tandem.webhooks.models import Delivery, Webhook
 from tandem.webhooks.models.webhook import sealed_text
 from tandem.webhooks.signing import new_secret
 from tests.cast import card_of, newcomer, person, visit_to
@@ -55,21 +55,28 @@ def records() -> dict[str, dict[str, Any]]:
         "user": {OTHER: user.pk, MISSING: NO_SUCH_ID},
         "job": {OWN: job.pk, MISSING: NO_SUCH_UUID},
         **_academy(),
-        "webhook": _webhooks(),
+        **_webhooks(),
     }
 
 
-def _webhooks() -> dict[str, Any]:
+def _webhooks() -> dict[str, dict[str, Any]]:
     now = moments.now()
     made = {
         "model": "Lead",
-        "url": "https://x.example/",
+        "url": "http://127.0.0.1/",
         "sealed_secret": sealed_text(new_secret()),
         "is_active": False,
+        "events": ["created"],
     }
     kept = Webhook.objects.create(name="Kept", created_at=now, updated_at=now, **made)
     gone = Webhook.objects.create(name="Gone", created_at=now, updated_at=now, deleted_at=now, **made)
-    return {OWN: kept.pk, DELETED: gone.pk, MISSING: NO_SUCH_UUID}
+    told = Delivery.objects.create(
+        webhook=kept, sequence=1, record="x", body='{"data":{}}', next_attempt_at=now, created_at=now
+    )
+    return {
+        "webhook": {OWN: kept.pk, DELETED: gone.pk, MISSING: NO_SUCH_UUID},
+        "delivery": {OWN: told.pk},
+    }
 
 
 def _academy() -> dict[str, dict[str, Any]]:

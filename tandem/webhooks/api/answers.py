@@ -13,7 +13,7 @@ from tandem.webhooks.registry import LISTENED_TO
 from tandem.webhooks.rules.conditions import OPERATORS
 from tandem.webhooks.rules.headers import HIDDEN, masked
 
-CONDITION = {
+CONDITION: dict[str, Any] = {
     "type": "object",
     "properties": {
         "field": {"type": "string", "examples": ["stage"]},

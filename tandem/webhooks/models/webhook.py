@@ -92,6 +92,10 @@ class Webhook(SoftDeleted):
         """Whether it is told of anything now; else what is due is held."""
         return self.is_active and self.deleted_at is None
 
+    @property
+    def has_body(self) -> bool:
+        return self.method not in (Method.GET, Method.DELETE)
+
     def headers(self) -> dict[str, str]:
         """In clear. Raises cryptography.fernet.InvalidToken when they were sealed with another secret."""
         opened: dict[str, str] = json.loads(unseal(self.sealed_headers.encode())) if self.sealed_headers else {}
