@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 from django.contrib.auth.models import Group, Permission
-from django.db.models import CharField, Exists, OuterRef, Q
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet
 
 from tandem.accounts.models import Role, User
 from tandem.accounts.rights import CODENAMES, contract_name
@@ -57,11 +58,19 @@ def is_active_office_user(pk: int) -> bool:
     return bool(_office_statement().run({"user": pk}))
 
 
+def active_office_users(pks: Iterable[int]) -> set[int]:
+    """Those of the people who are active users of the office. One query."""
+    return set(_office().filter(pk__in=set(pks)).values_list("pk", flat=True))
+
+
 @cache
 def _office_statement() -> Statement:
+    return compiled(_office().filter(pk=Param("user")).values_list("pk"))
+
+
+def _office() -> QuerySet[User]:
     member = Exists(User.groups.through.objects.filter(user=OuterRef("pk")))
-    people = User.objects.filter(Q(role__in=(Role.ADMIN, Role.OFFICE)) | member, pk=Param("user"), is_active=True)
-    return compiled(people.values_list("pk"))
+    return User.objects.filter(Q(role__in=(Role.ADMIN, Role.OFFICE)) | member, is_active=True)
 
 
 def user_by_login(typed: str) -> User | None:

@@ -21,7 +21,8 @@ class Job(Waiting):
     """kind: who knows how to do it (`runner.Kinds`). parameters: what that one needs to know.
 
     content: a file that it works on, in the database because a worker may be on another machine; emptied in the end.
-    done, total: pieces, for people who wait. result: what is told about it in the end.
+    done, total: pieces, for people who wait. state: what a successor needs to go on (`runner.go_on`).
+    result: what is told about it in the end.
     """
 
     class Status(models.TextChoices):
@@ -37,6 +38,7 @@ class Job(Waiting):
     content = models.BinaryField()
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
+    state = models.JSONField(default=dict)
     result = models.JSONField(null=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)

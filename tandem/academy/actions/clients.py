@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
+from tandem.academy.actions.together import Together
 from tandem.academy.models import Client, Entity, Student
 from tandem.accounts.models import User
 from tandem.common.errors import Conflict
@@ -20,6 +21,16 @@ class HasStudents(Conflict):
     message = "This client has students. Delete them first, or send `?cascade=true` to delete them along."
 
 
+class ClientsTogether(Together[Client]):
+    entity, model = Entity.CLIENT, Client
+
+    def made(self, values: Mapping[str, Any]) -> Client:
+        return Client(name=values["name"])
+
+    def changes(self, record: Client, values: Mapping[str, Any]) -> dict[str, Any]:
+        return _own(values)
+
+
 def create_client(values: Mapping[str, Any], *, by: User, now: datetime) -> Client:
     """Raises Invalid."""
     with transaction.atomic():
@@ -28,10 +39,9 @@ def create_client(values: Mapping[str, Any], *, by: User, now: datetime) -> Clie
 
 def change_client(client: Client, values: Mapping[str, Any], *, by: User, now: datetime) -> Client:
     """Change what was given; absent fields stay. Raises Invalid."""
-    own = {name: values[name] for name in ("name",) if name in values}
     with transaction.atomic():
         locked = lock(Client, client.pk)
-        change_record(Entity.CLIENT, locked, values, own, by=by, now=now)
+        change_record(Entity.CLIENT, locked, values, _own(values), by=by, now=now)
     return locked
 
 
@@ -61,3 +71,7 @@ def restore_client(client: Client, *, by: User, now: datetime) -> None:
         if deletion is not None:
             for student in Student.objects.filter(deletion=deletion).select_for_update(of=("self",)):
                 restore_record(Entity.STUDENT, student, by=by, now=now)
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in ("name",) if name in values}

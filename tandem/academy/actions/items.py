@@ -7,7 +7,9 @@ event tells what really changed.
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,11 +25,100 @@ from tandem.events.record import plain
 
 TASKS, NOTES = "list_of_tasks", "list_of_notes"
 Row = Task | Note
+_MODELS: dict[str, type[Row]] = {TASKS: Task, NOTES: Note}
 
 
 class NoSuchItem(NotFound):
     code = "no_such_item"
     message = "This record has no such task or note."
+
+
+class Lists:
+    """Replaces lists of tasks and notes of any number of records, whose rows are locked: what is to be written is
+    gathered, and written at once. Each record takes part once."""
+
+    def __init__(self, entity: Entity, *, by: User, now: datetime) -> None:
+        self._entity, self._by, self._now = entity, by, now
+        self._stored: dict[type[Row], dict[UUID, list[Any]]] = {Task: {}, Note: {}}
+        self._dropped: dict[type[Row], list[UUID]] = {Task: [], Note: []}
+        self._changed: dict[type[Row], list[Any]] = {Task: [], Note: []}
+        self._fresh: dict[type[Row], list[Any]] = {Task: [], Note: []}
+
+    def read(self, records: Mapping[UUID, Mapping[str, Any]]) -> None:
+        """Read the items that will be replaced. records: id → values, as for `replace`. One query for each kind."""
+        for key, model in _MODELS.items():
+            wanted = [pk for pk, values in records.items() if values.get(key) is not None]
+            found: defaultdict[UUID, list[Any]] = defaultdict(list)
+            if wanted:
+                for row in model._default_manager.filter(record__in=wanted).order_by("position", "id"):
+                    found[row.record].append(row)
+            self._stored[model] |= found
+
+    def replace(self, record: UUID, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Replace the lists that were given; absent ones stay. Gives (before, after) of the lists that change.
+
+        values: may hold `list_of_tasks` and `list_of_notes`, lists of checked items. No query. Raises Invalid on the
+        list; then nothing of this record will be written.
+        """
+        plans = {
+            key: self._planned(model, key, record, values[key])
+            for key, model in _MODELS.items()
+            if values.get(key) is not None
+        }
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for key, plan in plans.items():
+            model = _MODELS[key]
+            self._dropped[model] += plan.dropped
+            self._changed[model] += plan.changed
+            self._fresh[model] += plan.fresh
+            if plan.old != plan.new:
+                before[key], after[key] = plan.old, plan.new
+        return before, after
+
+    def write(self) -> None:
+        """Up to three queries for each kind of item."""
+        for model in _MODELS.values():
+            manager: Any = model._default_manager
+            if self._dropped[model]:
+                manager.filter(pk__in=self._dropped[model]).delete()
+            if self._changed[model]:
+                manager.bulk_update(self._changed[model], ["position", *_fields(model)])
+            if self._fresh[model]:
+                manager.bulk_create(self._fresh[model])
+
+    def _planned(self, model: type[Row], field: str, record: UUID, given: Sequence[Mapping[str, Any]]) -> _Planned:
+        text = _text_of(model)
+        for item in given:
+            if not (item.get(text) or "").strip():
+                raise Invalid.on(field, f"Every item needs its `{text}`.")
+        stored: dict[UUID, Any] = {row.pk: row for row in self._stored[model].get(record, ())}
+        has_day = model is Task
+        known = [Item(row.pk, getattr(row, text), row.date if has_day else None) for row in stored.values()]
+        sent = [Item(item.get("id"), item[text], item.get("date") if has_day else None) for item in given]
+        plan = replaced(known, sent, field=field)
+        planned = _Planned([_shown(row) for row in stored.values()], dropped=plan.dropped)
+        for position, (takes, item) in enumerate(zip(plan.takes, given, strict=True)):
+            if takes is None:
+                row = _made(model, self._entity, record, item, position, by=self._by, now=self._now)
+                planned.fresh.append(row)
+            else:
+                row = stored[takes]
+                if _set(row, {**_values(model, item), "position": position}):
+                    planned.changed.append(row)
+            planned.new.append(_shown(row))
+        return planned
+
+
+@dataclass
+class _Planned:
+    """old, new: the list before and after, as events keep it. dropped: ids; changed, fresh: rows to be written."""
+
+    old: list[Any]
+    new: list[Any] = field(default_factory=list)
+    dropped: list[UUID] = field(default_factory=list)
+    changed: list[Any] = field(default_factory=list)
+    fresh: list[Any] = field(default_factory=list)
 
 
 def write_lists(
@@ -38,57 +129,11 @@ def write_lists(
     values: may hold `list_of_tasks` and `list_of_notes`, lists of checked items. Up to four queries for each list.
     Raises Invalid on the list.
     """
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    for field, model in ((TASKS, Task), (NOTES, Note)):
-        if values.get(field) is None:
-            continue
-        old, new = _replace(model, field, entity, record, values[field], by=by, now=now)
-        if old != new:
-            before[field], after[field] = old, new
-    return before, after
-
-
-def _replace(
-    model: type[Row],
-    field: str,
-    entity: Entity,
-    record: UUID,
-    given: Sequence[Mapping[str, Any]],
-    *,
-    by: User,
-    now: datetime,
-) -> tuple[list[Any], list[Any]]:
-    text = _text_of(model)
-    for item in given:
-        if not (item.get(text) or "").strip():
-            raise Invalid.on(field, f"Every item needs its `{text}`.")
-    stored: dict[UUID, Any] = {row.pk: row for row in _rows(model, record)}
-    old = [_shown(row) for row in stored.values()]
-    has_day = model is Task
-    known = [Item(row.pk, getattr(row, text), row.date if has_day else None) for row in stored.values()]
-    sent = [Item(item.get("id"), item[text], item.get("date") if has_day else None) for item in given]
-    plan = replaced(known, sent, field=field)
-    new: list[Any] = []
-    fresh: list[Any] = []
-    changed: list[Any] = []
-    for position, (takes, item) in enumerate(zip(plan.takes, given, strict=True)):
-        if takes is None:
-            row = _made(model, entity, record, item, position, by=by, now=now)
-            fresh.append(row)
-        else:
-            row = stored[takes]
-            if _set(row, {**_values(model, item), "position": position}):
-                changed.append(row)
-        new.append(_shown(row))
-    manager: Any = model._default_manager
-    if plan.dropped:
-        manager.filter(pk__in=plan.dropped).delete()
-    if changed:
-        manager.bulk_update(changed, ["position", *_fields(model)])
-    if fresh:
-        manager.bulk_create(fresh)
-    return old, new
+    lists = Lists(entity, by=by, now=now)
+    lists.read({record: values})
+    told = lists.replace(record, values)
+    lists.write()
+    return told
 
 
 def add_item(

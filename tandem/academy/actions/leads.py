@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import models, transaction
 
 from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
-from tandem.academy.actions.stages import in_batches, keep_stage, stages_of, stages_to_enter
+from tandem.academy.actions.stages import (
+    entry_of,
+    in_batches,
+    keep_stage,
+    no_pipeline,
+    stages_of,
+    stages_of_each,
+    stages_to_enter,
+)
+from tandem.academy.actions.together import Draft, Together
 from tandem.academy.models import Client, Entity, Lead, Pipeline
 from tandem.academy.rules.stages import same_stage, stage_to_enter
 from tandem.accounts.models import User
-from tandem.accounts.queries import is_active_office_user
+from tandem.accounts.queries import active_office_users, is_active_office_user
 from tandem.common.errors import Conflict, Invalid
 from tandem.events.record import new_event, record_all
 
@@ -33,24 +42,58 @@ class Locked(NamedTuple):
     stages: list[str] | None
 
 
+class LeadsTogether(Together[Lead]):
+    entity, model = Entity.LEAD, Lead
+
+    def read(self, drafts: Sequence[Draft], *, lock: bool) -> None:
+        values = [draft.values for draft in drafts]
+        self._office = active_office_users({one["responsible"] for one in values if one.get("responsible")})
+        clients = {one["possible_client"] for one in values if one.get("possible_client")}
+        self._clients = set(Client.objects.live().filter(pk__in=clients).values_list("pk", flat=True))
+        self._moved = {draft.existing for draft in drafts if draft.existing and _is_moved(draft.values)}
+        stand_in = Lead.objects.filter(pk__in=self._moved).values_list("pipeline_id", flat=True)
+        self._asked = {*stand_in, *(one.get("pipeline") for one in values)}
+        self._stages = stages_of_each([pk for pk in self._asked if pk is not None], share=lock)
+
+    def covers(self, stored: Iterable[Lead]) -> bool:
+        return all(lead.pipeline_id in (None, *self._asked) for lead in stored if lead.pk in self._moved)
+
+    def made(self, values: Mapping[str, Any]) -> Lead:
+        self._check_people(values.get("responsible"), values.get("possible_client"))
+        return _made(values, self._stages_in(values.get("pipeline")))
+
+    def changes(self, record: Lead, values: Mapping[str, Any]) -> dict[str, Any]:
+        self._check_people(*_new_people(record, values))
+        own = _own(values)
+        if _is_moved(values):
+            own |= _place(record, values, self._stages_in(values.get("pipeline", record.pipeline_id)))
+        return own
+
+    def told(self, made: Lead, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**values, "stage": made.stage}
+
+    def beside(self, record: Lead, changed: Collection[str] | None, *, by: User, now: datetime) -> list[models.Model]:
+        entered = changed is None or "pipeline" in changed or "stage" in changed
+        return [entry_of(record, by=by, now=now)] if entered else []
+
+    def _check_people(self, responsible: int | None, client: UUID | None) -> None:
+        _check_people(responsible, client, self._office.__contains__, self._clients.__contains__)
+
+    def _stages_in(self, pipeline: UUID | None) -> list[str] | None:
+        if pipeline is not None and pipeline not in self._stages:
+            raise no_pipeline(pipeline)
+        return self._stages[pipeline] if pipeline is not None else None
+
+
 def create_lead(values: Mapping[str, Any], *, by: User, now: datetime) -> Lead:
     """values: the checked body; `responsible`, `pipeline`, `possible_client` are ids. Nine queries and two a list.
 
     Raises Invalid.
     """
-    responsible, client = values.get("responsible"), values.get("possible_client")
-    _check_people(responsible, client)
+    _check_people(values.get("responsible"), values.get("possible_client"))
     with transaction.atomic():
         pipeline = values.get("pipeline")
-        stages = stages_to_enter(pipeline) if pipeline else None
-        lead = Lead(
-            name=values["name"],
-            responsible_id=responsible,
-            pipeline_id=pipeline,
-            stage=stage_to_enter(values.get("stage"), stages),
-            possible_client_id=client,
-            moodle_course_id=values.get("moodle_course_id") or "",
-        )
+        lead = _made(values, stages_to_enter(pipeline) if pipeline else None)
         create_record(Entity.LEAD, lead, {**values, "stage": lead.stage}, by=by, now=now)
         keep_stage(lead, by=by, now=now)
     return lead
@@ -58,12 +101,8 @@ def create_lead(values: Mapping[str, Any], *, by: User, now: datetime) -> Lead:
 
 def change_lead(lead: Lead, values: Mapping[str, Any], *, by: User, now: datetime) -> None:
     """Change what was given; absent fields stay. Raises Invalid, NotFound when it is deleted meanwhile."""
-    # What clients send back unchanged is not judged anew: a colleague may have left since.
-    responsible = values.get("responsible") if values.get("responsible") != lead.responsible_id else None
-    client = values.get("possible_client") if values.get("possible_client") != lead.possible_client_id else None
-    _check_people(responsible, client)
-    own: dict[str, Any] = {name: values[name] or "" for name in _OWN if name in values}
-    own |= {f"{name}_id": values[name] for name in ("responsible", "possible_client") if name in values}
+    _check_people(*_new_people(lead, values))
+    own = _own(values)
     with transaction.atomic():
         locked, stages = locked_to_change(lead, values)
         if _is_moved(values):
@@ -146,12 +185,50 @@ def unknown(field: str, pk: Any) -> Invalid:
 _NOT_RESPONSIBLE = "Choose an active office user."
 
 
-def _check_people(responsible: int | None, possible_client: UUID | None) -> None:
+def _is_live_client(pk: UUID) -> bool:
+    return bool(Client.objects.live().filter(pk=pk).exists())
+
+
+def _check_people(
+    responsible: int | None,
+    possible_client: UUID | None,
+    is_office_user: Callable[[int], bool] = is_active_office_user,
+    is_client: Callable[[UUID], bool] = _is_live_client,
+) -> None:
     """Refuse a responsible who is no active office user, and a client that is not there. A query for each."""
-    if responsible is not None and not is_active_office_user(responsible):
+    if responsible is not None and not is_office_user(responsible):
         raise Invalid.on("responsible", _NOT_RESPONSIBLE)
-    if possible_client is not None and not Client.objects.live().filter(pk=possible_client).exists():
+    if possible_client is not None and not is_client(possible_client):
         raise unknown("possible_client", possible_client)
+
+
+def _new_people(lead: Lead, values: Mapping[str, Any]) -> tuple[int | None, UUID | None]:
+    """The responsible and the client that a change gives to a lead; None for none, or the same.
+
+    What clients send back unchanged is not judged anew: a colleague may have left since.
+    """
+    responsible, client = values.get("responsible"), values.get("possible_client")
+    return (
+        responsible if responsible != lead.responsible_id else None,
+        client if client != lead.possible_client_id else None,
+    )
+
+
+def _made(values: Mapping[str, Any], stages: list[str] | None) -> Lead:
+    """A new lead, not saved. stages: of its pipeline. Raises Invalid on `stage`."""
+    return Lead(
+        name=values["name"],
+        responsible_id=values.get("responsible"),
+        pipeline_id=values.get("pipeline"),
+        stage=stage_to_enter(values.get("stage"), stages),
+        possible_client_id=values.get("possible_client"),
+        moodle_course_id=values.get("moodle_course_id") or "",
+    )
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Any]:
+    own = {name: values[name] or "" for name in _OWN if name in values}
+    return own | {f"{name}_id": values[name] for name in ("responsible", "possible_client") if name in values}
 
 
 def _is_moved(values: Mapping[str, Any]) -> bool:

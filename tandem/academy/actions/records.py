@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -34,13 +34,23 @@ def create_record(entity: Entity, made: Record, values: Mapping[str, Any], *, by
     made: the unsaved record with its own fields set. values: the checked body. Three queries and up to three a list.
     Raises Invalid.
     """
-    made.id, made.created_by, made.created_at, made.updated_at = uuid.uuid4(), by, now, now
+    stamp(made, by=by, now=now)
     made.attributes = written_attributes(entity, {}, values.get("attributes"), creating=True, by=by)
     insert(made)
     write_lists(entity, made.pk, values, by=by, now=now)
-    after = {name: value for name, value in values.items() if name != "attributes" and value not in (None, [], "")}
-    record(f"{entity.value}.created", subject=made, actor=by, at=now, after={**after, "attributes": made.attributes})
+    record(f"{entity.value}.created", subject=made, actor=by, at=now, after=told_of_new(made, values))
     return made
+
+
+def stamp(made: Described, *, by: User, now: datetime) -> None:
+    """A new record's id, and who made it and when."""
+    made.id, made.created_by, made.created_at, made.updated_at = uuid.uuid4(), by, now, now
+
+
+def told_of_new(made: Described, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the event of a new record tells: what was given, and the attributes as they are stored."""
+    after = {name: value for name, value in values.items() if name != "attributes" and value not in (None, [], "")}
+    return {**after, "attributes": made.attributes}
 
 
 def change_record(
@@ -56,7 +66,7 @@ def change_record(
         own["attributes"] = written_attributes(entity, locked.attributes, given, creating=False, by=by)
     before, after = change(locked, at=now, **own)
     if "attributes" in after:
-        before["attributes"], after["attributes"] = _differing(before["attributes"], after["attributes"])
+        before["attributes"], after["attributes"] = differing(before["attributes"], after["attributes"])
     items_before, items_after = write_lists(entity, locked.pk, values, by=by, now=now)
     if items_after and not after:
         _touch(locked, now)
@@ -77,13 +87,19 @@ def written_attributes(
     after = merged(stored, given, definitions, creating=creating)
     files = new_files(stored, after, definitions)
     there = files_there(files.values(), viewer=by) if files else set()
-    wrong = {name: [NO_SUCH_FILE] for name, key in files.items() if key not in there}
-    if wrong:
-        raise Invalid({"attributes": wrong})
+    if wrong := no_such_files(files, there):
+        raise wrong
     return after
 
 
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def no_such_files(files: Mapping[str, str], there: Collection[str]) -> Invalid | None:
+    """The refusal of files, by attribute, that are not there; None when all are."""
+    wrong = {name: [NO_SUCH_FILE] for name, key in files.items() if key not in there}
+    return Invalid({"attributes": wrong}) if wrong else None
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of the attributes changed, before and after."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 

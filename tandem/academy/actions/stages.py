@@ -8,13 +8,13 @@ that is being renamed or removed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Exists, OuterRef
 
 from tandem.academy.models import Lead, Pipeline, Stage, StageChange
@@ -51,13 +51,38 @@ def stages_to_enter(pipeline: UUID) -> list[str]:
     Raises Invalid on `pipeline` when there is none.
     """
     if not _shared_lock().run({"pipeline": adapted(pipeline, _PK)}):
-        raise Invalid.on("pipeline", f'Invalid pk "{pipeline}" - object does not exist.')
+        raise no_pipeline(pipeline)
     return stages_of(pipeline)
+
+
+def no_pipeline(pk: UUID) -> Invalid:
+    return Invalid.on("pipeline", f'Invalid pk "{pk}" - object does not exist.')
 
 
 def stages_of(pipeline: UUID) -> list[str]:
     """The stages of a pipeline in their order. One query."""
     return [name for (name,) in _stage_names().run({"pipeline": adapted(pipeline, _PK)})]
+
+
+def stages_of_each(pipelines: Collection[UUID], *, share: bool) -> dict[UUID, list[str]]:
+    """The stages of live pipelines in their order, by pipeline; those that are not there are left out. Two queries.
+
+    share: they stay as they are until the transaction ends.
+    """
+    rows = Pipeline.objects.live().filter(pk__in=pipelines).order_by("pk").values_list("pk", flat=True)
+    if share and vendor_of() == "postgresql" and pipelines:
+        sql, parameters = rows.query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(f"{sql} FOR SHARE", parameters)
+            found = [pk for (pk,) in cursor.fetchall()]
+    else:
+        found = list(rows)
+    names: dict[UUID, list[str]] = {pk: [] for pk in found}
+    # A statement of its own: one that waited for the lock would show the stages of before.
+    stages = Stage.objects.filter(pipeline__in=found).order_by("position", "id")
+    for pipeline, name in stages.values_list("pipeline_id", "name"):
+        names[pipeline].append(name)
+    return names
 
 
 _PK = models.UUIDField()
@@ -78,7 +103,12 @@ def _stage_names() -> Statement:
 
 def keep_stage(lead: Lead, *, by: User | None, now: datetime) -> None:
     """Keep that a lead entered the stage where it now stands. One query."""
-    insert(StageChange(lead=lead, stage=lead.stage, pipeline_id=lead.pipeline_id, entered_at=now, by=by))
+    insert(entry_of(lead, by=by, now=now))
+
+
+def entry_of(lead: Lead, *, by: User | None, now: datetime) -> StageChange:
+    """The row that tells that a lead entered the stage where it now stands, not saved."""
+    return StageChange(lead=lead, stage=lead.stage, pipeline_id=lead.pipeline_id, entered_at=now, by=by)
 
 
 def locked_leads(rows: models.QuerySet[Lead, Any]) -> list[Standing]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
+from tandem.academy.actions.together import Draft, Together
 from tandem.academy.models import Client, Entity, Student
 from tandem.accounts.models import User
 from tandem.common.errors import Conflict, Invalid, NotFound
@@ -18,6 +19,28 @@ from tandem.common.errors import Conflict, Invalid, NotFound
 class ClientDeleted(Conflict):
     code = "client_deleted"
     message = "The client of this student is deleted. Restore the client first."
+
+
+class StudentsTogether(Together[Student]):
+    entity, model = Entity.STUDENT, Student
+
+    def read(self, drafts: Sequence[Draft], *, lock: bool) -> None:
+        clients: Any = Client.objects.live().filter(pk__in={draft.values.get("client") for draft in drafts})
+        if lock:
+            clients = clients.select_for_update(of=("self",)).order_by("pk")
+        self._clients = set(clients.values_list("pk", flat=True))
+
+    def made(self, values: Mapping[str, Any]) -> Student:
+        return Student(name=values["name"], client_id=self._client(values["client"]))
+
+    def changes(self, record: Student, values: Mapping[str, Any]) -> dict[str, Any]:
+        own = {name: values[name] for name in ("name",) if name in values}
+        return own | {"client_id": self._client(values["client"])} if "client" in values else own
+
+    def _client(self, pk: UUID) -> UUID:
+        if pk not in self._clients:
+            raise _no_client()
+        return pk
 
 
 def create_student(values: Mapping[str, Any], *, by: User, now: datetime) -> Student:
@@ -59,4 +82,8 @@ def _locked_client(pk: UUID) -> Client:
     try:
         return lock(Client, pk)
     except NotFound:
-        raise Invalid.on("client", "There is no such client.") from None
+        raise _no_client() from None
+
+
+def _no_client() -> Invalid:
+    return Invalid.on("client", "There is no such client.")

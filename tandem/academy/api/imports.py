@@ -1,26 +1,32 @@
 """Imports of clients, students and leads from CSV and XLSX: at once when they are small, else by the worker.
 
-Each row goes through the check and the action of an ordinary request. In the background a table is tried first, in
-small transactions that are rolled back, so that a table with errors never keeps other writers waiting; only then all of
-it is written, in one transaction, together with the row that says so.
+Each row goes through the checks and rules of an ordinary request, and has its own event; rows are taken in batches, so
+that the number of statements does not grow with them (actions/together.py). Whatever can be checked is checked before a
+transaction begins, so that a table with errors never keeps other writers waiting.
+
+In the background a table is first read through without writing; when all of it is right it is written in one
+transaction, together with the row that says so. With `partial` each batch is a transaction of its own, together with
+the row that says how far it is: others write in between, and after a worker that was killed another one goes on there.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, cast
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any, Final, cast
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 
 from tandem.academy.access import may
-from tandem.academy.api.sheets import KINDS, Kind, Rows, errors_of
+from tandem.academy.api.sheets import KINDS, Kind, Read, Rows, errors_of
 from tandem.academy.rules.columns import Mapped, mapped
 from tandem.accounts.access import caller
 from tandem.accounts.models import User
@@ -32,10 +38,10 @@ from tandem.common.parsing import strict_json
 from tandem.common.rendering import json_answer
 from tandem.common.sheets import NotATable, Table
 from tandem.jobs.models import Job
-from tandem.jobs.runner import finish, put_aside, step
+from tandem.jobs.runner import finish, go_on, put_aside, step
 
 IN_THE_REQUEST: Final = 500  # rows
-TRIED_AT_ONCE: Final = 100  # rows of one transaction, some hundred milliseconds
+AT_ONCE: Final = 500  # rows of one batch, some hundred milliseconds of a transaction
 MOST_TOLD: Final = 1000  # rows with errors in one report
 
 NumberedRow = tuple[int, Sequence[Any]]
@@ -94,10 +100,14 @@ class Report:
     failed: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
-    def add_error(self, row: int, errors: dict[str, Any]) -> None:
+    def add(self, row: int, outcome: str | dict[str, Any]) -> None:
+        """outcome: "created", "updated", or what is wrong with the row."""
+        if isinstance(outcome, str):
+            setattr(self, outcome, getattr(self, outcome) + 1)
+            return
         self.failed += 1
         if len(self.errors) < MOST_TOLD:
-            self.errors.append({"row": row, "errors": errors})
+            self.errors.append({"row": row, "errors": outcome})
 
 
 _WHOLE = {"type": "integer"}
@@ -144,8 +154,7 @@ def import_of(kind: Kind) -> Any:
                 url = f"/api/jobs/{job.pk}/"
                 told = {"rows": rows, **asked, "job": str(job.pk), "url": url}
                 return json_answer(told, status=202, headers={"Location": url})
-            taker = _taker(kind, meant, by=by)
-            report = attempt(taker, table.rows(), keep=not asked["dry_run"], partial=asked["partial"])
+            report = _done_at_once(_taker(kind, meant, by=by), table, **asked)
             told = {**_told(report, rows, meant), **asked, "job": None}
             if report.failed and not any(asked.values()):
                 raise RowsRefused(**told)
@@ -169,69 +178,94 @@ def run_job(job: Job) -> None:
         return
     taker = _taker(kind, meant, by=by)
 
-    def end(report: Report) -> None:
-        stored = not report.failed or dry_run or partial
-        told = {**_told(report, job.total, meant), "dry_run": dry_run, "partial": partial}
-        if not stored:
-            told |= {"detail": RowsRefused.message, "code": RowsRefused.code}
-        finish(job, Job.Status.DONE if stored else Job.Status.FAILED, told, now=moments.now())
+    def told(report: Report) -> dict[str, Any]:
+        return {**_told(report, job.total, meant), "dry_run": dry_run, "partial": partial}
 
-    tried, wrong = _tried(job, taker, table)
-    if not dry_run and (partial or not tried.failed):
-        good = (row for row in table.rows() if row[0] not in wrong)
-        written = attempt(taker, good, keep=True, partial=partial, told=tried if partial else Report(), end=end)
-        if not written.failed or partial:
-            return
-        tried = written  # what was right in the trial has become wrong since, and nothing of it is stored
+    if partial and not dry_run:
+        report = _stored_in_batches(job, taker, table)
+        with transaction.atomic():
+            finish(job, Job.Status.DONE, told(report), now=moments.now())
+        return
+    with tempfile.TemporaryFile(dir=settings.DATA_DIR) as drafts:
+        report = _tried(job, taker, table, drafts)
+        if not report.failed and not dry_run:
+            report = _stored_at_once(job, taker, drafts, told)
+    if report.failed and not dry_run:
+        why = {"detail": RowsRefused.message, "code": RowsRefused.code}
+        with transaction.atomic():
+            finish(job, Job.Status.FAILED, {**told(report), **why}, now=moments.now())
+    elif dry_run:
+        with transaction.atomic():
+            finish(job, Job.Status.DONE, told(report), now=moments.now())
+
+
+def _done_at_once(taker: Rows, table: Table, *, dry_run: bool, partial: bool) -> Report:
+    """Do an import within a request."""
+    rows = taker.read(table.rows())
+    tried = Report()
+    _take(taker, rows, tried, keep=False)
+    if dry_run or (tried.failed and not partial):
+        return tried
+    stored = Report()
     with transaction.atomic():
-        end(tried)
+        _take(taker, rows, stored, keep=True)
+        if stored.failed and not partial:  # what was right a moment ago is wrong now
+            transaction.set_rollback(True)
+    return stored
 
 
-def _tried(job: Job, taker: Rows, table: Table) -> tuple[Report, set[int]]:
-    """What would come of all rows, and the numbers of those that would fail."""
-    report, wrong = Report(), set[int]()
+def _tried(job: Job, taker: Rows, table: Table, drafts: IO[bytes]) -> Report:
+    """What would come of all rows; nothing is locked. Those that are right by themselves are left in `drafts`."""
+    report = Report()
     done = 0
-    for some in _in_portions(table.rows(), TRIED_AT_ONCE):
-        attempt(taker, some, keep=False, partial=True, told=report, failing=wrong.add)
+    for some in _in_portions(table.rows(), AT_ONCE):
+        rows = taker.read(some)
+        _take(taker, rows, report, keep=False)
+        pickle.dump(rows, drafts, pickle.HIGHEST_PROTOCOL)
         done += len(some)
         step(job, done=done, now=moments.now())
-    return report, wrong
-
-
-def attempt(
-    taker: Rows,
-    rows: Iterable[NumberedRow],
-    *,
-    keep: bool,
-    partial: bool,
-    told: Report | None = None,
-    failing: Callable[[int], None] = lambda number: None,
-    end: Callable[[Report], None] = lambda report: None,
-) -> Report:
-    """Take rows in one transaction, which is rolled back unless they are to be kept.
-
-    keep: False only tries them. partial: rows that fail do not keep the others from being stored.
-    told: a report to go on with; of the rows that are stored only those of this call are counted.
-    failing: hears the numbers of rows that fail. end: what belongs into the same transaction.
-    """
-    report = told or Report()
-    if keep:
-        report.created = report.updated = 0
-    with transaction.atomic():
-        for number, row in rows:
-            try:
-                with transaction.atomic():
-                    outcome = taker.take(row)
-            except (Refusal, ValidationError) as refused:
-                report.add_error(number, errors_of(refused))
-                failing(number)
-                continue
-            setattr(report, outcome, getattr(report, outcome) + 1)
-        if keep and (partial or not report.failed):
-            end(report)
-        else:
-            transaction.set_rollback(True)
     return report
+
+
+def _stored_at_once(job: Job, taker: Rows, drafts: IO[bytes], told: Callable[[Report], dict[str, Any]]) -> Report:
+    """Write all rows and the end of the job in one transaction; nothing when one of them has become wrong since.
+
+    What a row says by itself was checked before; what it refers to is checked again, under the locks of the actions.
+    """
+    report = Report()
+    drafts.seek(0)
+    with transaction.atomic():
+        while report.created + report.updated < job.total and not report.failed:
+            _take(taker, pickle.load(drafts), report, keep=True)  # noqa: S301 - written above, in a file without a name
+        if report.failed:
+            transaction.set_rollback(True)
+        else:
+            finish(job, Job.Status.DONE, told(report), now=moments.now())
+    return report
+
+
+def _stored_in_batches(job: Job, taker: Rows, table: Table) -> Report:
+    """Write the rows that are right, each batch in a transaction of its own; begins where an earlier worker ended."""
+    report = Report(**job.state.get("report", {}))
+    done = job.state.get("done", 0)
+    for some in _in_portions(itertools.islice(table.rows(), done, None), AT_ONCE):
+        rows = taker.read(some)
+        done += len(some)
+        with transaction.atomic():
+            _take(taker, rows, report, keep=True)
+            go_on(job, done=done, state={"done": done, "report": asdict(report)}, now=moments.now())
+    return report
+
+
+def _take(taker: Rows, rows: Sequence[Read], report: Report, *, keep: bool) -> None:
+    """Take rows that were read, and report what comes of each. keep: see `Rows.write`."""
+    outcomes = iter(taker.write([row.draft for row in rows if row.draft is not None], keep=keep))
+    for row in rows:
+        if row.errors is not None:
+            report.add(row.number, row.errors)
+            continue
+        outcome = next(outcomes)
+        report.add(row.number, outcome if isinstance(outcome, str) else errors_of(outcome))
 
 
 def _taker(kind: Kind, meant: Mapped, *, by: User) -> Rows:

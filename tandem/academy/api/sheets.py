@@ -8,17 +8,21 @@ that nobody changes one of them and wonders why nothing happened.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Value
+from django.db.models.functions import Lower
 from rest_framework.exceptions import ValidationError
 
-from tandem.academy.actions.clients import change_client, create_client
-from tandem.academy.actions.leads import change_lead, create_lead
-from tandem.academy.actions.students import change_student, create_student
+from tandem.academy.actions.clients import ClientsTogether
+from tandem.academy.actions.leads import LeadsTogether
+from tandem.academy.actions.students import StudentsTogether
+from tandem.academy.actions.together import Draft, Together, write_together
 from tandem.academy.api import clients, leads, students
 from tandem.academy.api.inputs import DescribedIn
 from tandem.academy.api.records import Resource
@@ -33,13 +37,16 @@ _ITEMS = ("list_of_tasks", "list_of_notes")
 _NOT_IN_A_TABLE = ("attributes", "list_of_images")  # the first has its own columns; links expire
 
 
+Found = Mapping[str, Sequence[str]]
+
+
 @dataclass(frozen=True)
 class Named:
-    """A foreign key that a table may give by name. find: the ids (as text) of whatever has this name."""
+    """A foreign key that a table may give by name. find: the ids (as text) of whatever has these names, by name."""
 
     key: str
     by: str
-    find: Callable[[str], list[str]]
+    find: Callable[[set[str]], Found]
     what: str
 
 
@@ -50,8 +57,7 @@ class Kind:
     resource: Resource
     listing: Listing
     form: type[DescribedIn]
-    create: Callable[..., Any]
-    change: Callable[..., Any]
+    together: type[Together[Any]]
     named: Sequence[Named] = ()
     extra: Sequence[str] = field(default_factory=tuple)  # keys that an import takes beside those of the form
 
@@ -86,35 +92,69 @@ def _cell(record: Mapping[str, Any], column: Column) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class Read:
+    """A row that was read and checked by itself. number: as a spreadsheet shows it. One of the others is None."""
+
+    number: int
+    draft: Draft | None
+    errors: dict[str, Any] | None
+
+
 class Rows:
-    """Takes the rows of a table one by one, each through the same check and action as a request of the API.
+    """Takes the rows of a table, each through the same checks and rules as a request of the API.
 
     at: position in the row → column. may_change: whether rows that name an existing record by `id` may change it.
     """
 
     def __init__(self, kind: Kind, at: Mapping[int, Column], *, by: User, may_change: bool, now: datetime) -> None:
         self._kind, self._at, self._by, self._may_change, self._now = kind, at, by, may_change, now
-        self._found: dict[tuple[str, str], list[str]] = {}
 
-    def take(self, row: Sequence[Any]) -> str:
-        """Create or change a record; gives "created" or "updated". Raises Refusal and ValidationError."""
-        body = self._body(row)
-        existing = self._existing(body.pop("id", None))
-        for named in self._kind.named:
-            self._resolve(named, body)
-        if existing is None:
-            for items in _ITEMS:  # ids of items belong to the record that they were exported from
-                if isinstance(body.get(items), list):
-                    body[items] = [{**item, "id": None} if isinstance(item, dict) else item for item in body[items]]
-        form = self._kind.form(data=body, partial=existing is not None)
-        form.is_valid(raise_exception=True)
-        if existing is None:
-            self._kind.create(form.validated_data, by=self._by, now=self._now)
-            return "created"
-        if not self._may_change:
-            raise Invalid.on("id", "You may create records, but not change this one.")
-        self._kind.change(existing, form.validated_data, by=self._by, now=self._now)
-        return "updated"
+    def read(self, rows: Iterable[tuple[int, Sequence[Any]]]) -> list[Read]:
+        """Check rows by themselves, outside of any transaction. A query, and one for each column of names."""
+        bodies: dict[int, Any] = {}
+        for number, row in rows:
+            try:
+                bodies[number] = self._body(row)
+            except Invalid as refused:
+                bodies[number] = refused
+        good = [body for body in bodies.values() if not isinstance(body, Invalid)]
+        stored = self._stored(good)
+        found = {named.by: named.find({_name(named, body) for body in good} - {""}) for named in self._kind.named}
+        return [self._read(number, body, stored, found) for number, body in bodies.items()]
+
+    def write(self, drafts: Sequence[Draft], *, keep: bool) -> list[str | Refusal]:
+        """What comes of each: "created", "updated" or a refusal.
+
+        keep: False only tries; True writes, and belongs into a transaction.
+
+        Drafts of one record are written one after another, so each sees what the one before it left.
+        """
+        outcomes: list[str | Refusal] = []
+        for some in _each_once(drafts):
+            outcomes += write_together(self._kind.together(), some, by=self._by, now=self._now, keep=keep)
+        return outcomes
+
+    def _read(
+        self, number: int, body: dict[str, Any] | Invalid, stored: Mapping[UUID, bool], found: Mapping[str, Found]
+    ) -> Read:
+        try:
+            if isinstance(body, Invalid):
+                raise body
+            existing = self._existing(body.pop("id", None), stored)
+            for named in self._kind.named:
+                _resolve(named, body, found[named.by])
+            if existing is None:
+                for items in _ITEMS:  # ids of items belong to the record that they were exported from
+                    if isinstance(body.get(items), list):
+                        body[items] = [{**item, "id": None} if isinstance(item, dict) else item for item in body[items]]
+            form = self._kind.form(data=body, partial=existing is not None)
+            form.is_valid(raise_exception=True)
+            if existing is not None and not self._may_change:
+                raise Invalid.on("id", "You may create records, but not change this one.")
+        except (Refusal, ValidationError) as refused:
+            return Read(number, None, errors_of(refused))
+        return Read(number, Draft(existing, form.validated_data), None)
 
     def _body(self, row: Sequence[Any]) -> dict[str, Any]:
         body: dict[str, Any] = {}
@@ -131,40 +171,69 @@ class Rows:
             body["attributes"] = attributes
         return body
 
-    def _existing(self, pk: Any) -> Any:
-        """The record that an id names; None when there is none, and then a new one is made. One query."""
+    def _stored(self, bodies: Iterable[dict[str, Any]]) -> dict[UUID, bool]:
+        """Which of the records that ids name there are, and whether they are live. One query."""
+        wanted = {pk for body in bodies if (pk := _uuid(body.get("id")))}
+        rows = self._kind.resource.model._default_manager.filter(pk__in=wanted).values_list("pk", "deleted_at")
+        return {pk: deleted_at is None for pk, deleted_at in rows}
+
+    def _existing(self, pk: Any, stored: Mapping[UUID, bool]) -> UUID | None:
+        """The record that an id names; None when there is none, and then a new one is made."""
         if pk is None:
             return None
-        try:
-            key = UUID(str(pk).strip())
-        except ValueError:
-            raise Invalid.on("id", "Must be a valid UUID.") from None
-        found = self._kind.resource.model._default_manager.filter(pk=key).first()
-        if found is not None and found.deleted_at is not None:
+        key = _uuid(pk)
+        if key is None:
+            raise Invalid.on("id", "Must be a valid UUID.")
+        if stored.get(key) is False:
             raise Invalid.on("id", "This record is deleted. Restore it first, or leave the id out.")
-        return found
+        return key if key in stored else None
 
-    def _resolve(self, named: Named, body: dict[str, Any]) -> None:
-        """Put an id in the place of a name. One query for each name that was not met before."""
-        if named.by not in body:
-            return
-        name = str(body.pop(named.by) or "").strip()
-        if not name:
-            body.setdefault(named.key, None)
-            return
-        if (named.by, name) not in self._found:
-            self._found[named.by, name] = named.find(name)
-        found = self._found[named.by, name]
-        given = body.get(named.key)
-        if given is not None:
-            if str(given).strip().lower() not in found:
-                raise Invalid.on(named.key, f"`{named.key}` and `{named.by}` name different {named.what}. Clear one.")
-        elif len(found) == 1:
-            body[named.key] = found[0]
-        elif found:
-            raise Invalid.on(named.by, f"{len(found)} {named.what} have this name. Give the id in `{named.key}`.")
-        else:
-            raise Invalid.on(named.by, f"There are no {named.what} of this name.")
+
+def _uuid(text: Any) -> UUID | None:
+    try:
+        return UUID(str(text).strip())
+    except ValueError:
+        return None
+
+
+def _each_once(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
+    """Pieces in which each stored record is named once."""
+    some: list[Draft] = []
+    named: set[UUID] = set()
+    for draft in drafts:
+        if draft.existing in named:
+            yield some
+            some, named = [], set()
+        some.append(draft)
+        if draft.existing is not None:
+            named.add(draft.existing)
+    yield some
+
+
+def _name(named: Named, body: Mapping[str, Any]) -> str:
+    return str(body.get(named.by) or "").strip()
+
+
+def _resolve(named: Named, body: dict[str, Any], known: Found) -> None:
+    """Put an id in the place of a name."""
+    if named.by not in body:
+        return
+    name = _name(named, body)
+    del body[named.by]
+    if not name:
+        body.setdefault(named.key, None)
+        return
+    found = known.get(name, ())
+    given = body.get(named.key)
+    if given is not None:
+        if str(given).strip().lower() not in found:
+            raise Invalid.on(named.key, f"`{named.key}` and `{named.by}` name different {named.what}. Clear one.")
+    elif len(found) == 1:
+        body[named.key] = found[0]
+    elif found:
+        raise Invalid.on(named.by, f"{len(found)} {named.what} have this name. Give the id in `{named.key}`.")
+    else:
+        raise Invalid.on(named.by, f"There are no {named.what} of this name.")
 
 
 def _items(key: str, cell: Any) -> Any:
@@ -184,17 +253,30 @@ def errors_of(error: Exception) -> dict[str, Any]:
     return error.body() if isinstance(error, Invalid) else {"non_field_errors": [error.message]}
 
 
-def _people(username: str) -> list[str]:
-    return [str(pk) for pk in User.objects.named(username).values_list("pk", flat=True)]
+def _people(names: set[str]) -> Found:
+    return _in_any_case(User.objects.all(), "username", names)
 
 
-def _clients(name: str) -> list[str]:
-    return [str(pk) for pk in Client.objects.live().filter(name=name).order_by("pk").values_list("pk", flat=True)]
+def _clients(names: set[str]) -> Found:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    rows = Client.objects.live().filter(name__in=names).order_by("pk")
+    for name, pk in rows.values_list("name", "pk"):
+        found[name].append(str(pk))
+    return found
 
 
-def _pipelines(name: str) -> list[str]:
-    rows = Pipeline.objects.live().filter(name__iexact=name).order_by("pk")
-    return [str(pk) for pk in rows.values_list("pk", flat=True)]
+def _pipelines(names: set[str]) -> Found:
+    return _in_any_case(Pipeline.objects.live(), "name", names)
+
+
+def _in_any_case(rows: Any, field: str, names: set[str]) -> Found:
+    """Name → ids of rows that are called so, in upper or lower case. One query, which an index on `Lower` serves."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    lowered = [Lower(Value(name)) for name in names]
+    rows = rows.alias(lowered=Lower(field)).filter(lowered__in=lowered).order_by("pk")
+    for name, pk in rows.values_list(field, "pk"):
+        found[name.lower()].append(str(pk))
+    return {name: found[name.lower()] for name in names}
 
 
 def _listing(listing: Listing, name: str, *keys: Text) -> Listing:
@@ -203,21 +285,19 @@ def _listing(listing: Listing, name: str, *keys: Text) -> Listing:
     return Listing(answer, listing.rows, listing.filters, listing.orders)
 
 
-CLIENTS = Kind(clients.RESOURCE, clients.CLIENTS, clients.ClientIn, create_client, change_client)
+CLIENTS = Kind(clients.RESOURCE, clients.CLIENTS, clients.ClientIn, ClientsTogether)
 STUDENTS = Kind(
     students.RESOURCE,
     students.STUDENTS,
     students.StudentIn,
-    create_student,
-    change_student,
+    StudentsTogether,
     named=[Named("client", "client_name", _clients, "clients")],
 )
 LEADS = Kind(
     leads.RESOURCE,
     _listing(leads.LEADS, "_LeadRow", Text("responsible_username", source="responsible__username", null=True)),
     leads.LeadIn,
-    create_lead,
-    change_lead,
+    LeadsTogether,
     named=[
         Named("responsible", "responsible_username", _people, "users"),
         Named("pipeline", "pipeline_name", _pipelines, "pipelines"),

@@ -364,11 +364,31 @@ def many(rows: int, *, bad: tuple[int, ...] = ()) -> bytes:
     return as_csv([["name"], *([("" if n in bad else f"Client {n}")] for n in range(rows))]).replace(b'""', b" ")
 
 
+class Killed(BaseException):
+    pass
+
+
+def dying_in_batch(which: int, *, error: type[BaseException] = Killed) -> type[imports.Rows]:
+    """Takes rows as the product does, until in the middle of writing this batch."""
+
+    class Dying(imports.Rows):
+        written = 0
+
+        def write(self, drafts: Any, *, keep: bool) -> Any:
+            outcomes = super().write(drafts, keep=keep)
+            self.written += keep
+            if self.written == which:
+                raise error
+            return outcomes
+
+    return Dying
+
+
 class TestInTheBackground:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(imports, "IN_THE_REQUEST", 10)
-        monkeypatch.setattr(imports, "TRIED_AT_ONCE", 4)
+        monkeypatch.setattr(imports, "AT_ONCE", 4)
 
     def test_many_rows_become_a_job(self) -> None:
         asha = as_("asha")
@@ -405,18 +425,9 @@ class TestInTheBackground:
     def test_a_killed_worker_leaves_nothing_and_its_successor_does_it_all(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        class Killed(BaseException):
-            pass
-
-        class Dying(imports.Rows):
-            def take(self, row: Any) -> str:
-                if row[0] == "Client 9" and Client.objects.count() > 5:  # in the middle of writing
-                    raise Killed
-                return super().take(row)
-
         asha = as_("asha")
         url = send(asha, many(12)).json()["url"]
-        monkeypatch.setattr(imports, "Rows", Dying)
+        monkeypatch.setattr(imports, "Rows", dying_in_batch(3))
         kinds = {"import": imports.run_job}
         with pytest.raises(Killed):
             runner.run_next(kinds)
@@ -428,6 +439,69 @@ class TestInTheBackground:
         assert runner.run_next(kinds, clock=lambda: later) == 1
         assert asha.get(url).json()["status"] == "done"
         assert Client.objects.count() == 12
+
+    def test_a_partial_import_goes_on_where_a_killed_worker_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asha = as_("asha")
+        content = as_csv([["name", "id"], *([f"C{n}", "x" if n in (1, 11) else ""] for n in range(12))])
+        url = send(asha, content, partial="true").json()["url"]
+        with monkeypatch.context() as patch:
+            patch.setattr(imports, "Rows", dying_in_batch(3))
+            with pytest.raises(Killed):
+                runner.run_next({"import": imports.run_job})
+        waiting = asha.get(url).json()
+        assert (waiting["status"], waiting["done"], waiting["result"]) == ("running", 8, None)
+        assert Client.objects.count() == 7, "two batches, without the wrong row, are there to stay"
+        later = moments.now() + runner.LEASE + timedelta(minutes=1)
+        assert runner.run_next({"import": imports.run_job}, clock=lambda: later) == 1
+        done = asha.get(url).json()
+        assert (done["status"], done["result"]["created"], done["result"]["failed"]) == ("done", 10, 2)
+        assert [one["row"] for one in done["result"]["errors"]] == [3, 13]
+        assert sorted(Client.objects.values_list("name", flat=True)) == sorted(
+            f"C{n}" for n in range(12) if n not in (1, 11)
+        )
+
+    def test_of_two_workers_on_a_partial_import_one_writes_each_batch(self) -> None:
+        send(as_("asha"), many(12), partial="true")
+        rows = Job.objects.all()
+        [slow] = queue.claim(rows, now=moments.now(), lease=runner.LEASE)
+        [quick] = queue.claim(rows, now=moments.now() + timedelta(hours=1), lease=runner.LEASE)
+        with pytest.raises(runner.ClaimLost):
+            imports.run_job(slow)
+        assert not Client.objects.exists()
+        imports.run_job(quick)
+        assert Client.objects.count() == 12
+
+    def test_a_partial_import_that_comes_to_no_end_tells_what_is_stored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asha = as_("asha")
+        url = send(asha, many(12), partial="true").json()["url"]
+        monkeypatch.setattr(imports, "Rows", dying_in_batch(3, error=RuntimeError))
+        assert work() >= 1
+        done = asha.get(url).json()
+        assert (done["status"], done["result"]["detail"], done["result"]["created"]) == (
+            "failed",
+            "Something went wrong.",
+            8,
+        )
+        assert Client.objects.count() == 8
+
+    def test_what_has_become_wrong_since_it_was_checked_stops_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asha = as_("asha")
+        pipeline = asha.post("/api/pipelines/", {"name": "Sales", "stages": [{"name": "New"}, {"name": "Won"}]}).json()
+        content = as_csv([["name", "pipeline", "stage"], *([f"L{n}", pipeline["id"], "Won"] for n in range(12))])
+        url = send(asha, content, "leads").json()["url"]
+        checked = imports._tried
+
+        def and_then_edited(*given: Any) -> Any:
+            report = checked(*given)
+            asha.patch(f"/api/pipelines/{pipeline['id']}/", {"stages": [{"name": "New"}]})
+            return report
+
+        monkeypatch.setattr(imports, "_tried", and_then_edited)
+        work()
+        done = asha.get(url).json()
+        assert (done["status"], done["result"]["code"], done["result"]["failed"]) == ("failed", "rows_refused", 4)
+        assert list(done["result"]["errors"][0]["errors"]) == ["stage"]
+        assert not Lead.objects.exists()
 
     def test_a_worker_that_was_taken_over_writes_nothing(self) -> None:
         send(as_("asha"), many(12))
