@@ -1,10 +1,9 @@
-"""Who sends a request. Each scheme costs one indexed statement, and nothing of it outlives the request."""
+"""Who sends a request. Each scheme costs one indexed statement, and no answer of it outlives the request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable
 from functools import cache
-from typing import Any
 
 from django.db import models
 from rest_framework.authentication import BaseAuthentication
@@ -13,11 +12,13 @@ from rest_framework.request import Request
 
 from tandem.accounts.models import AccessKey, User
 from tandem.accounts.tokens import BadToken, KeyDigest, digest_of, read_access_token
+from tandem.common.reading.ahead import Known, Reading, Row, read_caller
 from tandem.common.reading.statement import Param, Statement, adapted, compiled
 from tandem.common.rendering import CHALLENGE
 
 # All that requests usually ask of their user. The rest, above all the password's hash, is read when it is asked for.
 CARRIED = ("id", "username", "name", "phone", "email", "role", "region", "session_epoch")
+_ID, _ROLE = CARRIED.index("id"), CARRIED.index("role")
 
 
 class AccessTokens(BaseAuthentication):
@@ -31,7 +32,8 @@ class AccessTokens(BaseAuthentication):
             claims = read_access_token(credential)
         except BadToken:
             raise _refused() from None
-        return _user(_by_token(), {"pk": claims.user_id, "epoch": claims.epoch}), None
+        caller = Reading(_by_token(), {"caller": claims.user_id, "epoch": claims.epoch})
+        return _user(request, caller, credential=claims.user_id), None
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
@@ -48,7 +50,7 @@ class KeyTokens(BaseAuthentication):
             raise _refused("Use `Authorization: Bearer <token>` or `Authorization: Token <key>`.")
         digest = digest_of(credential)
         column = AccessKey._meta.get_field("digest")
-        return _user(_by_key(), {"digest": adapted(digest, column)}), digest
+        return _user(request, Reading(_by_key(), {"digest": adapted(digest, column)}), credential=digest), digest
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
@@ -61,13 +63,19 @@ def _header(request: Request) -> tuple[str, str]:
     return scheme.lower(), credential.strip() if credential.isascii() else ""
 
 
-def _user(statement: Statement, values: Mapping[str, Any]) -> User:
-    found = statement.run(values)
-    if not found:
+def _user(request: Request, caller: Reading, *, credential: Hashable) -> User:
+    view = request.parser_context["view"]
+    wanted = getattr(view, "wanted", lambda caller: None)  # the schema's view is not ours
+    row, view.read_ahead = read_caller(caller, width=len(CARRIED), credential=credential, known=_known, wanted=wanted)
+    if row is None:
         raise _refused()
-    user = User.from_db("default", CARRIED, found[0])
+    user = User.from_db("default", CARRIED, row)
     user.is_active = True  # the statement finds no others
     return user
+
+
+def _known(row: Row) -> Known:
+    return Known(row[_ID], row[_ROLE])
 
 
 def _refused(message: str = BadToken.message) -> AuthenticationFailed:
@@ -77,7 +85,7 @@ def _refused(message: str = BadToken.message) -> AuthenticationFailed:
 @cache
 def _by_token() -> Statement:
     epoch = Param("epoch", models.PositiveIntegerField())
-    return compiled(User.objects.filter(pk=Param("pk"), session_epoch=epoch, is_active=True).values_list(*CARRIED))
+    return compiled(User.objects.filter(pk=Param("caller"), session_epoch=epoch, is_active=True).values_list(*CARRIED))
 
 
 @cache

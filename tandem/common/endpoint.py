@@ -36,8 +36,9 @@ from rest_framework.views import APIView
 from tandem.common import idempotency
 from tandem.common.errors import Forbidden, Invalid, NotFound, PreconditionFailed, Refusal
 from tandem.common.parsing import StrictMultipart
+from tandem.common.reading.ahead import Reading
 from tandem.common.reading.answer import Answer
-from tandem.common.reading.listing import Listing, Rows, read_one, read_page, read_request
+from tandem.common.reading.listing import Listing, Rows, read_one, read_page, read_request, reading_of
 from tandem.common.rendering import answer_exception, empty_answer, encoded, is_database_outage, json_answer
 from tandem.common.viewers import Viewer
 
@@ -96,6 +97,7 @@ class Endpoint(APIView):
     rows: ClassVar[Any] = None  # `Rows`; a bound method of the model's manager
 
     metadata_class = None
+    read_ahead: Reading | None = None  # the record of this request, when it was read along with the caller
 
     # --- around the handler ----------------------------------------------------------------------------------------
     def get_authenticators(self) -> Any:
@@ -252,7 +254,16 @@ class Endpoint(APIView):
     def _read(self, request: Request, pk: Any) -> str | None:
         assert self.shows is not None
         assert self.rows is not None
-        return read_one(self.shows, self.rows, viewer_of(request), pk, **self.bound())
+        reading = reading_of(self.shows, self.rows, viewer_of(request), pk, **self.bound())
+        read, self.read_ahead = self.read_ahead, None  # once: a handler that writes must see what it wrote
+        return read_one(self.shows, read if reading is not None and reading.is_same(read) else reading)
+
+    def wanted(self, viewer: Viewer) -> Reading | None:
+        """What a GET of this record will read if this is the caller; None for everything else. See reading/ahead.py."""
+        asked = operation_of(self, self.request.method or "") if self.request.method == "GET" else None
+        if asked is None or self.shows is None or asked.gives is not self.shows or "pk" not in self.kwargs:
+            return None
+        return reading_of(self.shows, self.rows, viewer, self.kwargs["pk"], **self.bound())
 
     def bound(self) -> dict[str, Any]:
         """Values of further Params that `rows` hold: for records whose address names another one before them."""
@@ -271,7 +282,7 @@ class Endpoint(APIView):
 
 def written(answer: Answer, pk: Any) -> str:
     """The JSON text of a record, without asking who looks. One query."""
-    text = read_one(answer, _everything(answer.model), _Product(), pk)
+    text = read_one(answer, reading_of(answer, _everything(answer.model), _Product(), pk))
     if text is None:
         raise NotFound
     return text

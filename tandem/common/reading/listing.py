@@ -20,6 +20,7 @@ from django.db.models.expressions import Func
 
 from tandem.common import moments
 from tandem.common.errors import Invalid
+from tandem.common.reading.ahead import Reading
 from tandem.common.reading.answer import Answer, LeftOut, vendor_of
 from tandem.common.reading.statement import VIEWER, Param, StandIn, Statement, adapted, compiled
 from tandem.common.viewers import Viewer
@@ -393,14 +394,18 @@ def _detail_statement(answer: Answer, rows: Rows, role: str) -> Statement:
     return compiled(found, answer.select(vendor_of()))
 
 
-def read_one(answer: Answer, rows: Rows, viewer: Viewer, pk: Any, **bound: Any) -> str | None:
-    """The JSON text of one record, or None when the viewer sees no such record. One query.
+def reading_of(answer: Answer, rows: Rows, viewer: Viewer, pk: Any, **bound: Any) -> Reading | None:
+    """What reads one record for this viewer; None for an id that no record can have.
 
     bound: values of further Params that `rows` hold.
     """
     if isinstance(pk, int) and abs(pk) >= 2**63:  # no database holds such an id, and none lets us ask for it
         return None
-    found = detail_statement(answer, rows, viewer.role).run(
-        {VIEWER: viewer.pk, "pk": adapted(pk, answer.model._meta.pk), **bound}
-    )
+    values = {VIEWER: viewer.pk, "pk": adapted(pk, answer.model._meta.pk), **bound}
+    return Reading(detail_statement(answer, rows, viewer.role), values)
+
+
+def read_one(answer: Answer, reading: Reading | None) -> str | None:
+    """The JSON text of one record, or None when the viewer sees no such record. One query."""
+    found = reading.run() if reading is not None else None
     return answer.finished(found[0]) if found else None

@@ -55,7 +55,7 @@ class StandIn:
     pk: Any = field(default_factory=lambda: Param(VIEWER))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statement:
     """Constant SQL with named slots. `run` costs one query; it opens no transaction."""
 
