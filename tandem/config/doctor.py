@@ -180,6 +180,22 @@ def messages_waiting() -> Finding:
     return ok(found)
 
 
+def webhooks_waiting() -> Finding:
+    from tandem.common import moments
+    from tandem.webhooks import queries
+
+    now = moments.now()
+    off = queries.switched_off()
+    oldest = queries.oldest_due(now=now)
+    if oldest is not None and now - oldest > LATE:
+        found = f"the oldest has been due for {(now - oldest).total_seconds():.0f} s, though its receiver answers"
+        return problem(found, "is the worker alive (see above)?")
+    if off:
+        cure = "see why in /api/webhooks/ (disabled_reason), and set is_active to true when the receiver is well again"
+        return warning(f"Tandem switched off: {', '.join(off)}", cure)
+    return ok("none is late")
+
+
 def sms_backend() -> Finding:
     from tandem.sms.backends import missing_settings
 
@@ -249,6 +265,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "worker": worker_alive,
     "periodic jobs": failing_jobs,
     "text messages": messages_waiting,
+    "webhooks": webhooks_waiting,
     "SMS backend": sms_backend,
     "time zone": time_zone,
     "phone region": phone_region,

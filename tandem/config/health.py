@@ -18,6 +18,7 @@ from tandem.common.models import PeriodicJob
 from tandem.config import database, jobs
 from tandem.config.safety import is_loopback
 from tandem.sms.models import Message
+from tandem.webhooks import queries as webhook_figures
 
 LATE = timedelta(minutes=5)  # a due message that waits so long means that no worker sends, or that no gateway answers
 PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
@@ -32,6 +33,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """200 when requests can be served; else 503 with the reasons, by check.
 
     Late messages are a reason too: an installation whose codes do not arrive does not work, whoever answers requests.
+    Of webhooks those count whose receivers answer: that somebody else's server is down is no reason to stop ours.
     """
     try:
         reasons = _reasons_not_to_serve()
@@ -55,6 +57,9 @@ def _reasons_not_to_serve() -> dict[str, str]:
     oldest = queue.oldest_due(Message.objects.all(), now=moments.now())
     if oldest is not None and moments.now() - oldest > LATE:
         reasons["messages"] = f"the oldest text message has been due since {moments.iso(oldest)}"
+    oldest = webhook_figures.oldest_due(now=moments.now())
+    if oldest is not None and moments.now() - oldest > LATE:
+        reasons["webhooks"] = f"the oldest delivery to a receiver that answers has been due since {moments.iso(oldest)}"
     return reasons
 
 
@@ -103,6 +108,8 @@ def _gauges() -> str:
             (now - oldest).total_seconds() if oldest else 0,
         ),
     ]
+    for name, (meaning, value) in webhook_figures.waiting(now=now).items():
+        lines += _gauge(f"tandem_webhook_{name}", meaning, value)
     if beat is not None:
         lines += _gauge("tandem_worker_seen_seconds", "Since when no worker was seen.", (now - beat).total_seconds())
     return "\n".join(lines) + "\n"

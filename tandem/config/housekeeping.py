@@ -13,6 +13,7 @@ from tandem.accounts.models import LoginFailures, RefreshSession
 from tandem.common.models import IdempotentAnswer
 from tandem.jobs.models import Job
 from tandem.sms.models import Message
+from tandem.webhooks.models import Delivery, DeliveryStatus
 
 BATCH = 500  # rows of one transaction: some milliseconds on SQLite, where nobody else writes meanwhile
 
@@ -20,6 +21,7 @@ BATCH = 500  # rows of one transaction: some milliseconds on SQLite, where nobod
 MESSAGES_KEPT = timedelta(days=30)
 ANSWERS_KEPT = timedelta(hours=24)  # contract §2, Idempotency-Key
 JOBS_KEPT = timedelta(days=30)
+DELIVERIES_KEPT = timedelta(days=30)  # CONTRACT §6; also what is held for a webhook that nobody switches on again
 FAILURES_KEPT = timedelta(days=1)  # far longer than any window in which failed logins are counted
 
 
@@ -36,6 +38,7 @@ def _outlived(now: datetime) -> Iterable[models.QuerySet[Any]]:
     yield Session.objects.filter(expire_date__lt=now)
     yield Message.objects.filter(created_at__lt=now - MESSAGES_KEPT).exclude(status=Message.Status.PENDING)
     yield Job.objects.filter(finished_at__lt=now - JOBS_KEPT)
+    yield Delivery.objects.filter(created_at__lt=now - DELIVERIES_KEPT).exclude(status=DeliveryStatus.PENDING)
 
 
 def _delete_batch(rows: models.QuerySet[Any]) -> bool:

@@ -13,10 +13,11 @@ from tandem.common import moments
 from tandem.common.models import PeriodicJob
 from tandem.fieldservice.models import Attendance, AttendanceStatus, Visit, VisitStatus
 from tandem.sms.models import Message
+from tandem.webhooks.models import Webhook
 
 
 def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Seven queries, each over one day's rows or an index."""
+    """Eight queries, each over one day's rows or an index."""
     now = moments.now()
     today = moments.day_of(now)
     return {
@@ -47,6 +48,12 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
                 "in the last 24 hours",
                 Message.objects.filter(status=Message.Status.FAILED, created_at__gt=now - timedelta(days=1)).count(),
                 f"{reverse('admin:sms_message_changelist')}?status=failed",
+            ),
+            _figure(
+                "Webhooks that were switched off",
+                "by Tandem, for their receivers do not answer",
+                Webhook.objects.live().exclude(disabled_at=None).count(),
+                reverse("admin:webhooks_webhook_changelist") + "?is_active__exact=0",
             ),
             _figure(
                 "Periodic jobs in trouble",

@@ -63,6 +63,8 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _page("Events", "history", "events_event"),
                     _page("Text messages", "sms", "sms_message"),
+                    _page("Webhooks", "webhook", "webhooks_webhook"),
+                    _page("Deliveries", "outbox", "webhooks_delivery"),
                     _page("Periodic jobs", "schedule", "common_periodicjob"),
                 ],
             },

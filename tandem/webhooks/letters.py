@@ -7,6 +7,7 @@ delivery's, the same in all attempts.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +41,8 @@ class Letter:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an attempt. status_code: None when there was no answer; then error says why.
+    """What came of an attempt. status_code: None when there was no answer; then error says why. duration_ms: None when
+    nothing was sent.
 
     retry_after: seconds that the receiver asks for; None when it asks for nothing.
     """
@@ -88,10 +90,12 @@ async def attempt(client: Client, letter: Letter, *, at: datetime) -> Outcome:
     """Send a letter. Never raises because of the receiver; at most 15 s."""
     if letter.unfit:
         return Outcome(at, None, letter.unfit, None)
+    began = time.monotonic()
     try:
         answered = await client.send(letter.method, letter.url, letter.headers, letter.body)
     except NotSent as failed:
-        return Outcome(at, None, f"{failed.code}: {failed}"[:LONGEST_ERROR], None)
+        took = round((time.monotonic() - began) * 1000)
+        return Outcome(at, None, f"{failed.code}: {failed}"[:LONGEST_ERROR], took)
     return Outcome(
         at,
         answered.status,

@@ -12,6 +12,8 @@ from tandem.common import metrics, moments
 from tandem.config import health
 from tandem.sms.models import Message
 from tandem.sms.outbox import queue_message
+from tandem.webhooks.models import Delivery, Notice
+from tandem.webhooks.tests.hooks import hook
 from tests.cast import Api, person
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +55,51 @@ def test_readyz_complains_when_messages_are_not_sent(minutes: int, status: int) 
     answer = Client().get("/readyz")
     assert answer.status_code == status
     assert ("messages" in answer.json().get("reasons", {})) == (status == 503)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "failing", "status", "why"),
+    [
+        (4, False, 200, "not late yet"),
+        (6, False, 503, "nobody sends"),
+        (600, True, 200, "the receiver does not answer: its own affair"),
+    ],
+)
+def test_readyz_complains_when_receivers_that_answer_are_not_told(
+    minutes: int, failing: bool, status: int, why: str
+) -> None:
+    _delivery(minutes=minutes, failing=failing)
+    answer = Client().get("/readyz")
+    assert answer.status_code == status, why
+    assert ("webhooks" in answer.json().get("reasons", {})) == (status == 503)
+
+
+def test_readyz_complains_when_no_deliveries_are_made_of_changes() -> None:
+    at = moments.now() - timedelta(minutes=6)
+    Notice.objects.create(sequence=1, model="Lead", type="lead.updated", kind="updated", record="r", at=at, data="{}")
+    assert "webhooks" in Client().get("/readyz").json()["reasons"]
+
+
+def test_metrics_tell_how_many_deliveries_wait_and_for_how_long() -> None:
+    _delivery(minutes=1, failing=True)
+    _delivery(minutes=2, failing=False, sequence=2)
+    metrics.count_delivery("delivered")
+    lines = Client().get("/metrics").content.decode().splitlines()
+    read = {name: float(value) for name, _, value in (line.partition(" ") for line in lines if line[0] != "#")}
+    assert (read["tandem_webhook_notices_waiting"], read["tandem_webhook_waiting"]) == (0, 2)
+    assert 120 <= read["tandem_webhook_oldest_due_seconds"] < 180
+    assert 120 <= read["tandem_webhook_oldest_due_well_seconds"] < 180
+    assert read['tandem_webhook_attempts_total{result="delivered"}'] >= 1
+
+
+def _delivery(*, minutes: int, failing: bool, sequence: int = 1) -> None:
+    due = moments.now() - timedelta(minutes=minutes)
+    webhook = hook()
+    if failing:
+        webhook.failing_since = due
+        webhook.save()
+    told = {"type": "lead.updated", "record": "r", "body": "{}"}
+    Delivery.objects.create(webhook=webhook, sequence=sequence, next_attempt_at=due, created_at=due, **told)
 
 
 def test_asking_whether_one_can_write_writes_nothing() -> None:

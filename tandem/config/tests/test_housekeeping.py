@@ -12,6 +12,8 @@ from tandem.accounts.models import LoginFailures, RefreshSession, User
 from tandem.common.models import IdempotentAnswer
 from tandem.config import housekeeping
 from tandem.sms.models import Message
+from tandem.webhooks.models import Delivery
+from tandem.webhooks.tests.hooks import hook
 
 NOW = datetime(2025, 12, 18, 10, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -80,3 +82,15 @@ def test_many_rows_go_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
         answer(str(number), NOW - timedelta(days=2))
     housekeeping.clean_up(NOW)
     assert not IdempotentAnswer.objects.exists()
+
+
+def test_deliveries_are_kept_for_thirty_days_unless_they_are_still_to_be_sent() -> None:
+    webhook = hook()
+    old, young = NOW - timedelta(days=30) - SECOND, NOW - timedelta(days=30)
+    for n, (status, at) in enumerate(
+        [("delivered", old), ("failed", old), ("held", old), ("pending", old), ("delivered", young)]
+    ):
+        told = {"sequence": n, "type": "lead.updated", "record": "r", "body": "{}", "next_attempt_at": at}
+        Delivery.objects.create(webhook=webhook, status=status, created_at=at, **told)
+    housekeeping.clean_up(NOW)
+    assert list(Delivery.objects.order_by("sequence").values_list("sequence", flat=True)) == [3, 4]

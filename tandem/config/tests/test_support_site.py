@@ -23,6 +23,9 @@ from tandem.fieldservice.actions.cards import delete_card
 from tandem.fieldservice.models import Attendance, Card, Feedback, ServiceEntry, Visit
 from tandem.sms.models import Message
 from tandem.sms.outbox import queue_message
+from tandem.webhooks.actions.switching import switch_off
+from tandem.webhooks.models import Delivery, Webhook
+from tandem.webhooks.tests.hooks import hook
 from tests.cast import PASSWORD, card_of, newcomer, person, visit_to
 
 pytestmark = pytest.mark.django_db
@@ -69,9 +72,19 @@ def fill(number: int) -> Visit:
     record("visit.booked", subject=visit, actor=customer, at=now, after={"status": "pending"}, description="Leaks")
     queue_message(to="+915000000001", text=f"secretcode{number}", purpose="otp", now=now)
     PeriodicJob.objects.create(name=f"job {number}")
+    _tell(number)
     open_key(worker, now=now)
     open_session(worker, now=now)
     return visit
+
+
+def _tell(number: int) -> None:
+    now = moments.now()
+    headers = {"Authorization": f"secretheader{number}"}
+    webhook = hook(url=f"https://receiver{number}.example/", headers=headers, is_active=False)
+    tried = {"at": moments.iso(now), "status_code": 200, "error": "", "duration_ms": 5, "answer": "secretanswer"}
+    told = {"type": "lead.updated", "record": "r", "body": '{"data":{"name":"secretbody"}}', "tried": [tried]}
+    Delivery.objects.create(webhook=webhook, sequence=number, next_attempt_at=now, created_at=now, **told)
 
 
 def everything() -> dict[str, list[Any]]:
@@ -198,6 +211,7 @@ class TestFirstPage:
         queue_message(to="+915000000001", text="x", purpose="otp", now=now)
         Message.objects.update(status="failed")
         PeriodicJob.objects.create(name="tidy", last_error="no disk")
+        switch_off(hook(), "The receiver does not answer.", now=now)
         assert self.figures() == {
             "Visits: today": 3,
             "Visits: tomorrow": 1,
@@ -205,6 +219,7 @@ class TestFirstPage:
             "Visits without a worker": 2,
             "Visits of absent workers": 1,
             "Text messages that failed": 1,
+            "Webhooks that were switched off": 1,
             "Periodic jobs in trouble": 1,
         }
 
@@ -216,6 +231,11 @@ class TestSecrets:
         secrets = [
             PASSWORD,
             "secretcode",
+            "secretheader",
+            "secretanswer",
+            "secretbody",
+            Webhook.objects.get().secrets(now=moments.now())[0],
+            Webhook.objects.get().sealed_secret,
             visit.otp_hash,
             AccessKey.objects.get().digest,
             RefreshSession.objects.get().jti,

@@ -57,6 +57,9 @@ def receiving() -> Iterator[Receiver]:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
             got = Got(self.command, self.path, headers, self.rfile.read(length))
+            if len(got.body) < length:  # a sender that was killed in the middle of it
+                self.close_connection = True
+                return
             receiver.got.append(got)
             status, more, body = receiver.answer(got)
             self.send_response(status)
