@@ -24,7 +24,8 @@ from tandem.accounts.models import Role, User
 from tandem.common import moments
 from tandem.common.constraints import refused_by
 from tandem.common.moments import DayOrMoment
-from tandem.events.record import record
+from tandem.events.models import Event
+from tandem.events.record import new_event, record_all
 from tandem.fieldservice.actions.visits import DuplicateVisit, schedule
 from tandem.fieldservice.models import Attendance, AttendanceStatus, Card, Visit, VisitStatus
 from tandem.fieldservice.queries import free_days_of_cards, warranty_of
@@ -222,22 +223,25 @@ def _write(run: Run, found: _Situation, on: date, *, by: User | None, now: datet
     goodwill = _goodwill([visits[given.visit_id] for given in run.assigned], on)
     done: list[GivenVisit] = []
     skipped: list[Skipped] = list(run.skipped)
+    events: list[Event] = []
     for given in run.assigned:
         before = visits[given.visit_id]
         changed = schedule(given.when) | {"status": states.move(before.status, states.SCHEDULED)}
         changed |= goodwill.get(given.visit_id, {})
-        reason = _give(given, before, changed, by=by, now=now)
-        if reason is None:
+        written = _give(given, before, changed, by=by, now=now)
+        if isinstance(written, Event):
             done.append(given)
+            events.append(written)
         else:
-            skipped.append(Skipped(given.visit_id, reason))
+            skipped.append(Skipped(given.visit_id, written))
+    record_all(events)
     return Run(tuple(done), tuple(skipped), dry_run=False)
 
 
 def _give(
     given: GivenVisit, before: _Waiting, changed: dict[str, Any], *, by: User | None, now: datetime
-) -> str | None:
-    """Write one visit, unless it is not any more what the plan was made for. Gives the reason if it is not written."""
+) -> Event | str:
+    """Write one visit and give its event, or the reason why not: it is not any more what the plan was made for."""
     same = Visit.objects.filter(
         pk=before.pk, assigned_to=None, status=before.status, day=before.day, updated_at=before.updated_at
     )
@@ -253,7 +257,7 @@ def _give(
     if not written:
         return CHANGED
     old = {"assigned_to": None, **{name: getattr(before, name) for name in new if hasattr(before, name)}}
-    record(
+    return new_event(
         "visit.scheduled",
         subject=Visit(pk=before.pk),
         actor=by,
@@ -262,7 +266,6 @@ def _give(
         after={name: value for name, value in new.items() if name not in old or value != old[name]},
         reasons=given.reasons,
     )
-    return None
 
 
 def _goodwill(visits: list[_Waiting], on: date) -> dict[int, dict[str, Any]]:
