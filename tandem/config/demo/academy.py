@@ -34,7 +34,11 @@ from tandem.config.demo import courses, people
 from tandem.config.demo.courses import ADMISSIONS, LADDERS, PLANTS, TRAINING, Ladder
 from tandem.config.demo.diary import Diary
 from tandem.config.demo.fieldservice import SUNDAY, seeded, working_day, write_people
-from tandem.config.demo.records import Records
+from tandem.config.demo.records import Paper, Records
+from tandem.webhooks.actions.webhooks import known
+from tandem.webhooks.models import Webhook
+from tandem.webhooks.models.webhook import sealed_headers, sealed_text
+from tandem.webhooks.signing import new_secret
 
 DAYS_IN_USE: Final = 400  # since the academy began to use Tandem
 LEADS: Final = 400
@@ -69,6 +73,7 @@ def load(diary: Diary, admin: User, *, hashed: Mapping[str, str], now: datetime)
     academy = _Academy(records, staff, pipelines, cohorts, started_on=started_on, today=today)
     academy.tell()
     records.write()
+    _webhook(records, staff, at=at + timedelta(hours=3))
 
 
 # --- what is there before the first lead ------------------------------------------------------------------------------
@@ -145,6 +150,26 @@ def _pipelines(records: Records, staff: _Staff, *, at: datetime) -> dict[str, Pi
     Stage.objects.bulk_create(stages)
     records.stages = of_pipeline
     return pipelines
+
+
+def _webhook(records: Records, staff: _Staff, *, at: datetime) -> None:
+    """One to look at, switched off: nothing of the demo company ever leaves the machine."""
+    webhook = Webhook(
+        id=records.new_id(),
+        name="Order the books when somebody is won",
+        model="Lead",
+        url="https://books.example.com/orders/{id}",
+        is_active=False,
+        sealed_headers=sealed_headers({"Authorization": "Bearer demo-token"}),
+        conditions=[{"field": "stage", "operator": "=", "value": LADDERS[0].won}],
+        events=["updated"],
+        sealed_secret=sealed_text(new_secret()),
+        created_by=staff.admin,
+        created_at=at,
+        updated_at=at,
+    )
+    webhook.save(force_insert=True)
+    records.diary.tell("webhook.created", webhook, at=at, by=staff.admin, after=known(webhook))
 
 
 def _cohorts(records: Records, staff: _Staff, *, started_on: date, today: date) -> list[Cohort]:
@@ -484,7 +509,7 @@ class _Academy:
             wants_to_start_on=made_on + timedelta(days=random.randint(10, 80)),
             needs_hostel=random.random() < 0.3,
             enquiry=random.choice(courses.ENQUIRIES[ladder.name]),
-            quotation=_file("quotation", phone, random) if ladder.is_of_companies else None,
+            quotation=_file("Quotation", phone, random) if ladder.is_of_companies else None,
         )
 
     def _of_client(self, kind: str, at: datetime, random: Random, *, phone: str | None) -> dict[str, Any]:
@@ -500,7 +525,7 @@ class _Academy:
             employees=random.randint(3, 120) if kind != "Private" else None,
             customer_since=moments.day_of(at) - timedelta(days=random.randint(0, 900)),
             pays_by_invoice=kind != "Private",
-            agreement=_file("agreement", str(random.randint(1000, 9999)), random) if kind != "Private" else None,
+            agreement=_file("Agreement", str(random.randint(1000, 9999)), random) if kind != "Private" else None,
         )
 
     def _of_student(self, name: str, random: Random, *, phone: str | None) -> dict[str, Any]:
@@ -515,7 +540,7 @@ class _Academy:
             years_of_work=random.choice((0, 0.5, 1, 2, 3, 5, 8, 12)),
             has_toolkit=random.random() < 0.5,
             remarks=random.choice(courses.REMARKS) if random.random() < 0.3 else None,
-            identity_card=_file("identity-card", str(random.randint(1000, 9999)), random),
+            identity_card=_file("Identity card", str(random.randint(1000, 9999)), random),
         )
 
     def _of_talk(self, topic: str, day: date, random: Random) -> dict[str, Any]:
@@ -526,7 +551,7 @@ class _Academy:
             talk_again_on=day + timedelta(days=random.randint(5, 21)),
             employer_told=random.random() < 0.4,
             agreed=random.choice(courses.AGREED),
-            marks_sheet=_file("marks", str(random.randint(1000, 9999)), random) if topic == "Exam" else None,
+            marks_sheet=_file("Marks sheet", str(random.randint(1000, 9999)), random) if topic == "Exam" else None,
         )
 
     # --- the calendar -------------------------------------------------------------------------------------------------
@@ -571,6 +596,5 @@ def _mail(name: str, phone: str) -> str:
     return f"{word[:20]}{phone[-4:]}@example.com"
 
 
-def _file(what: str, number: str, random: Random) -> str | None:
-    """The address of a paper; example.com is reserved, so it leads nowhere."""
-    return f"https://files.example.com/malligai/{what}-{number[-4:]}.pdf" if random.random() < 0.35 else None
+def _file(what: str, number: str, random: Random) -> Paper | None:
+    return Paper(f"{what} {number[-4:]}") if random.random() < 0.35 else None

@@ -45,6 +45,9 @@ from tandem.common.phones import normal_phone
 from tandem.config import demo
 from tandem.config.demo.people import COLLEAGUES, LOGINS
 from tandem.events.models import Event
+from tandem.files.documents import read_picture_or_document
+from tandem.files.storage import opened
+from tandem.webhooks.models import Delivery, Notice, Webhook
 from tests.cast import Api, person
 
 NOW = datetime(2025, 12, 17, 9, 35, tzinfo=UTC)
@@ -109,6 +112,28 @@ class TestWhatIsThere:
         rows = RECORDS[entity]._default_manager.values_list("attributes", flat=True)
         assert {name for attributes in rows for name in attributes} == set(types)
 
+    def test_papers_can_be_read(self, company: demo.DemoSummary) -> None:
+        keys = {
+            key
+            for model in (Client, Student, Lead)
+            for images in model.objects.values_list("images", flat=True)
+            for key in images
+        }
+        held = {
+            value
+            for entity in Entity
+            for name in Attribute.objects.filter(entity=entity, type=AttributeType.FILE).values_list("name", flat=True)
+            for attributes in RECORDS[entity]._default_manager.values_list("attributes", flat=True)
+            if (value := attributes.get(name))
+        }
+        assert held == keys
+        assert len(keys) > 50
+        for key in sorted(keys)[:5]:
+            file = opened(key)
+            assert file is not None
+            with file:
+                assert read_picture_or_document(file, size=file.size).ending == "pdf"
+
     def test_every_stage_has_leads(self, company: demo.DemoSummary) -> None:
         standing = set(Lead.objects.live().exclude(pipeline=None).values_list("pipeline", "stage"))
         assert standing == set(Stage.objects.values_list("pipeline", "name"))
@@ -135,6 +160,11 @@ class TestWhatIsThere:
         assert seats.filter(enrollment__cohort__start_date__gt=TODAY).exists()
         assert Student.objects.filter(actual_cohort=None).exists()
         assert not Enrollment.objects.filter(assistants=None).exists()
+
+    def test_a_webhook_can_be_looked_at_and_tells_nobody_anything(self, company: demo.DemoSummary) -> None:
+        webhook = Webhook.objects.get()
+        assert (webhook.is_active, Notice.objects.count(), Delivery.objects.count()) == (False, 0, 0)
+        assert webhook.url.startswith("https://books.example.com/")
 
     def test_each_printed_login_works_and_sees_something(self, company: demo.DemoSummary) -> None:
         logins = {login.username: login for login in LOGINS}
@@ -275,9 +305,10 @@ class TestHistories:
         for event in Event.objects.order_by("pk"):
             known = told[event.subject_type, event.subject_id]
             for name, old in event.before.items():
-                if name not in ("list_of_tasks", "list_of_notes"):
+                if name not in ("list_of_tasks", "list_of_notes", "list_of_images", "attributes"):
                     assert known.get(name, old) == old, (event.type, name)
-            known.update(event.after)
+            attributes = {**known.get("attributes", {}), **event.after.get("attributes", {})}
+            known.update({**event.after, "attributes": attributes})
         for lead in Lead.objects.all():
             known = told["lead", str(lead.pk)]
             assert known["stage"] == lead.stage
@@ -351,7 +382,7 @@ def _forget() -> None:
     """Back to where only the field-service half was loaded."""
     for model in (
         *(Task, Note, FollowUp, StageChange, Lead, TransferRequest, EnrollmentDetail),
-        *(Student, Client, Enrollment, Cohort, Stage, Pipeline, Attribute),
+        *(Student, Client, Enrollment, Cohort, Stage, Pipeline, Attribute, Webhook),
     ):
         rows: Any = model._default_manager
         rows.all().delete()
@@ -372,6 +403,7 @@ def everything() -> dict[str, Any]:
         Task: ("pk", "task", "date", "completed", "user__username", "position"),
         Note: ("pk", "note", "date", "user__username"),
         Stage: ("pk", "name", "position"),
+        Webhook: ("pk", "name", "url", "conditions", "created_at"),
     }
     found = {
         model.__name__: list(model._default_manager.order_by("pk").values_list(*names))
