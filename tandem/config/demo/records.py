@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from django.core.files.base import ContentFile
 from django.db import models
 
 from tandem.academy.models import (
@@ -42,7 +43,9 @@ from tandem.academy.rules.transfers import Offer, Seat, move_to
 from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.config.demo.diary import Diary
+from tandem.config.demo.paper import pdf_of
 from tandem.events.record import plain
+from tandem.files.storage import files
 
 _ENTITY: dict[type[Described], Entity] = {
     Client: Entity.CLIENT,
@@ -56,6 +59,13 @@ _OWN: dict[Entity, tuple[str, ...]] = {
     Entity.LEAD: ("name", "responsible", "pipeline", "stage", "possible_client", "moodle_course_id"),
     Entity.FOLLOW_UP: ("follow_up_date", "comment"),
 }
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What an attribute of type file is given: a paper that is uploaded for it. title: what it says."""
+
+    title: str
 
 
 @dataclass
@@ -78,6 +88,7 @@ class Records:
     transfers: list[TransferRequest] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    papers: dict[str, Paper] = field(default_factory=dict)  # by key
     _length: defaultdict[tuple[type[models.Model], UUID], int] = field(default_factory=lambda: defaultdict(int))
 
     def new_id(self) -> UUID:
@@ -101,10 +112,17 @@ class Records:
     def follow_up(
         self, student: Student, comment: str, attributes: Mapping[str, Any], *, on: datetime, at: datetime, by: User
     ) -> None:
-        """on: when the contact was, or is to be."""
+        """on: when the contact was, or is to be. Papers are files of the student, who has been there for longer."""
         made = FollowUp(student=student, user=by, follow_up_date=on, comment=comment)
         self.follow_ups.append(made)
-        self._add(made, attributes, at=at, by=by, service=student.pk)
+        office = student.created_by
+        assert office is not None  # somebody of the demo made every student
+        uploaded = {
+            name: self._upload(student, paper, at=at, by=office)
+            for name, paper in attributes.items()
+            if isinstance(paper, Paper)
+        }
+        self._add(made, {**attributes, **uploaded}, at=at, by=by, service=student.pk)
 
     # --- leads --------------------------------------------------------------------------------------------------------
     def add_lead(
@@ -227,7 +245,12 @@ class Records:
         self._decide("cancelled", request, {"status": TransferStatus.CANCELLED.value}, at=at, by=by)
 
     def write(self) -> None:
-        """One query for each table, for each batch. Stage changes in the order of time, for the newest row counts."""
+        """One query for each table, for each batch. Stage changes in the order of time, for the newest row counts.
+
+        Files are stored before the rows that refer to them are committed; nobody else works with a demo yet.
+        """
+        for key, paper in self.papers.items():
+            files().save(key, ContentFile(pdf_of(paper.title)))
         Client.objects.bulk_create(self.clients)
         Student.objects.bulk_create(self.students)
         EnrollmentDetail.objects.bulk_create(self.seats)
@@ -241,11 +264,29 @@ class Records:
     def _add(self, made: Described, attributes: Mapping[str, Any], *, at: datetime, by: User, **facts: Any) -> None:
         entity = _ENTITY[type(made)]
         made.id, made.created_by, made.created_at, made.updated_at = self.new_id(), by, at, at
-        made.attributes = merged({}, attributes, self.definitions[entity], creating=True)
+        papers = {name: value for name, value in attributes.items() if isinstance(value, Paper)}
+        given = {name: value for name, value in attributes.items() if name not in papers}
+        made.attributes = merged({}, given, self.definitions[entity], creating=True)
         own = {name: getattr(made, name) for name in _OWN[entity]}
         after = facts | {name: value for name, value in own.items() if value not in (None, "")}
         after["attributes"] = made.attributes
         self.diary.tell(f"{entity.value}.created", made, at=at, by=by, after=after)
+        for name, paper in papers.items():
+            self._fill(made, name, self._upload(made, paper, at=at, by=by), at=at, by=by)
+
+    def _upload(self, owner: Described, paper: Paper, *, at: datetime, by: User) -> str:
+        """Gives the key of the file."""
+        key = f"{_ENTITY[type(owner)].value}/{owner.pk}/{self.new_id()}.pdf"
+        self.papers[key] = paper
+        owner.images = [*owner.images, key]
+        self._tell_of(owner, "list_of_images", [], [key], at=at, by=by)
+        return key
+
+    def _fill(self, owner: Described, name: str, value: Any, *, at: datetime, by: User) -> None:
+        entity = _ENTITY[type(owner)]
+        owner.attributes = merged(owner.attributes, {name: value}, self.definitions[entity], creating=False)
+        told = {"before": {"attributes": {name: None}}, "after": {"attributes": {name: value}}}
+        self.diary.tell(f"{entity.value}.updated", owner, at=at, by=by, **told)
 
     def _carried(self, lead: Lead, entity: Entity, given: Mapping[str, Any], field: str) -> dict[str, Any]:
         return carried(lead.attributes, self.definitions[entity], given, field=field)
