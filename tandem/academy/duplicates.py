@@ -16,6 +16,8 @@ from tandem.academy.models import RECORDS, Entity, Lead
 from tandem.academy.queries import definitions_of, shown_attributes
 from tandem.academy.rules.attributes import Definition
 from tandem.academy.rules.conversion import Contact, contact, mail_names, phone_names
+from tandem.accounts.models import User
+from tandem.accounts.queries import has_right
 from tandem.common.phones import normal_phone
 
 MOST = 20  # of each kind
@@ -30,15 +32,19 @@ class Duplicate(NamedTuple):
     by: list[str]
 
 
-def duplicates_of(lead: Lead, *, other_than: set[UUID], client_name: str, student_name: str) -> list[Duplicate]:
+def duplicates_of(
+    lead: Lead, *, other_than: set[UUID], client_name: str, student_name: str, viewer: User
+) -> list[Duplicate]:
     """Live clients and students that share a phone, an e-mail address or the name; oldest first, at most 20 of a kind.
 
-    other_than: records that are known to be the same. Five queries. It reads the whole table of each kind, which no
-    index serves, so it stands outside of transactions.
+    other_than: records that are known to be the same. viewer: hears only of kinds that they may view. Seven queries. It
+    reads the whole table of each kind, which no index serves, so it stands outside of transactions.
     """
     attributes = shown_attributes(lead)
     found: list[Duplicate] = []
     for entity, name in ((Entity.CLIENT, client_name), (Entity.STUDENT, student_name)):
+        if not (viewer.is_admin or has_right(viewer, f"view_{entity.value}")):
+            continue
         wanted = contact(name, attributes, definitions_of(Entity.LEAD), normal_phone)
         found += _alike(entity, wanted, other_than)
     return found

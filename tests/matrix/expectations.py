@@ -212,7 +212,7 @@ def _live(model: type[Cohort] | type[Enrollment]) -> str:
 def _leads() -> dict[str, Route]:
     """Pipelines and the leads in them."""
     pipeline, lead = "api/pipelines/<uuid:pk>/", "api/leads/<uuid:pk>/"
-    convert = holders("change", "lead") & holders("add", "service")
+    convert = holders("change", "lead") & holders("add", "client")  # Sales, and admins
     return {
         "api/pipelines/": Route(
             {

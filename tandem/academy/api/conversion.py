@@ -20,7 +20,8 @@ from tandem.common.endpoint import Endpoint, Request, Who, find, operation
 from tandem.common.inputs import Input
 from tandem.common.rendering import json_answer
 
-_CHANGE, _ADD = may("change", "lead"), may("add", "service")
+# One business act, carried out by those who sell: docs/decisions/0004-who-converts-leads.md.
+_CHANGE, _ADD = may("change", "lead"), may("add", "client")
 _CONVERTERS = Who(f"{_CHANGE.name} and {_ADD.name}", lambda user: _CHANGE.allows(user) and _ADD.allows(user))
 
 _ID = {"type": "string", "format": "uuid"}
@@ -81,7 +82,7 @@ class LeadConvert(Endpoint):
         lead: Lead = find(Lead.objects.live(), pk)
         done = convert_lead(lead, body, by=caller(request), now=moments.now())
         names = {"client_name": done.client.name, "student_name": done.student.name}
-        alike = duplicates_of(lead, other_than={done.client.pk, done.student.pk}, **names)
+        alike = duplicates_of(lead, other_than={done.client.pk, done.student.pk}, viewer=caller(request), **names)
         return json_answer(_shown(lead, done, alike, dry_run=bool(body.get("dry_run"))))
 
 

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -14,7 +15,7 @@ from tandem.academy.tests.leads import client, lead
 from tandem.academy.tests.teaching import cohort, enrollment
 from tandem.common import moments
 from tandem.events.models import Event
-from tests.cast import Api, as_, member
+from tests.cast import Api, as_, member, newcomer
 from tests.database import everything
 
 pytestmark = pytest.mark.django_db
@@ -209,16 +210,23 @@ class TestDryRun:
 
 
 class TestRights:
-    def test_it_needs_every_right_that_it_uses(self) -> None:
-        acme, into = client(), enrollment()
-        some = ["change_lead", "add_service"]
-        api = member("Instructors", rights=some)
-        before = everything()
-        assert api.post(url(one := lead()), {}).status_code == 403, "a client would be made"
-        assert member("Management", rights=["change_lead"]).post(url(one), {}).status_code == 403
-        assert member("Sales").post(url(one), {}).status_code == 403, "students are not theirs to make"
-        body = {"client": str(acme.pk)}
-        assert api.post(url(one), {**body, "enrollment": str(into.pk)}).status_code == 403, "a seat would be made"
-        assert api.post(url(one), {**body, "dry_run": True}).status_code == 200
-        assert api.post(url(one), body).status_code == 200
-        assert before["academy.Client"] == everything()["academy.Client"]
+    def test_who_sells_converts_and_the_others_do_not(self) -> None:
+        one, into = lead(), enrollment()
+        for group in ("Operations", "Instructors", "Teacher Assistant", "Management"):
+            assert member(group).post(url(one), {}).status_code == 403, group
+        for rights in (["change_lead"], ["add_client"], ["add_service", "add_client", "add_enrollmentdetail"]):
+            api = member("Management", name=" ".join(rights), rights=rights)
+            assert api.post(url(one), {}).status_code == 403, rights
+        assert [model.objects.count() for model in (Client, Student, Event)] == [0, 0, 0]
+        sales = member("Sales")
+        assert sales.post("/api/services/", {"name": "Jane", "client": str(client().pk)}).status_code == 403
+        done = sales.post(url(one), {"enrollment": str(into.pk)})
+        assert (done.status_code, done.json()["enrollment"]) == (200, str(into.pk))
+        assert sales.get(f"/api/services/{done.json()['student']}/").json()["actual_cohort"] == str(into.cohort_id)
+
+    def test_duplicates_are_told_to_those_who_may_see_them(self) -> None:
+        client("Jane")
+        seller = newcomer("Seller", role="office")
+        seller.user_permissions.set(Permission.objects.filter(codename__in=["change_lead", "add_client"]))
+        assert Api(seller).post(url(lead("Jane")), {"dry_run": True}).json()["duplicates"] == []
+        assert member("Sales").post(url(lead("Jane")), {"dry_run": True}).json()["duplicates"] != []
