@@ -95,6 +95,16 @@ def rows_written() -> int:
         return int(cursor.fetchone()[0] or 0)
 
 
+def _lists() -> dict[str, str]:
+    """The lists, and the kind of record that each is one of: that of the address below it."""
+    found = {}
+    for path, route in EXPECTED.items():
+        below = [EXPECTED[one] for one in (f"{path}<int:pk>/", f"{path}<uuid:pk>/") if one in EXPECTED]
+        if "GET" in route.verbs and below and below[0].noun and "GET" in below[0].verbs:
+            found[path] = below[0].noun
+    return found
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", sorted(EXPECTED))
 def test_everybody_gets_what_is_due(path: str) -> None:
@@ -117,6 +127,28 @@ def test_everybody_gets_what_is_due(path: str) -> None:
             wrong.append(f"{cell}: refused with {answer.status_code}, yet {written} rows were written")
         elif answer.status_code == 401 and "WWW-Authenticate" not in answer.headers:
             wrong.append(f"{cell}: a 401 without a challenge")
+    assert not wrong, "\n".join(wrong)
+
+
+# Nothing of this is a filter, so it must change nothing: neither narrow, nor order, nor reach for hidden columns.
+_LURES = ("", "?ordering=password", "?order_by=-id&customer__password__startswith=a", "?deleted_at__isnull=false")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", sorted(_lists()))
+def test_a_list_shows_the_records_whose_details_one_may_see(path: str) -> None:
+    noun, people, world = _lists()[path], callers(), records()
+    let, wrong = EXPECTED[path].verbs["GET"], []
+    for actor in sorted(let.may - NOBODY):
+        for lure in _LURES:
+            answer = people[actor].get(_address(path, 0, world) + lure)
+            shown = {str(row["id"]) for row in answer.json()}
+            for target in (OWN, OTHER, DELETED):
+                if target not in world[noun]:
+                    continue
+                visible = target != DELETED and _reaches(noun, let, actor, target)
+                if (str(world[noun][target]) in shown) != visible:
+                    wrong.append(f"GET {path}{lure} by {actor}: {target} is {'missing' if visible else 'shown'}")
     assert not wrong, "\n".join(wrong)
 
 
