@@ -18,14 +18,23 @@ def client_address(request: HttpRequest) -> str:
     right, the first address that is not a trusted proxy's. What stands further left the client may have made up.
     """
     address = _read(request.META.get("REMOTE_ADDR", ""))
-    trusted = _networks(tuple(settings.TRUSTED_PROXIES))
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    while address is not None and hops and any(address in network for network in trusted):
+    while hops and _is_trusted(address):
         before = _read(hops.pop())
         if before is None:
             break
         address = before
     return str(address or "")
+
+
+def forget_made_up_scheme(request: HttpRequest) -> None:
+    """Take `X-Forwarded-Proto` away when it was not a trusted proxy that sent it.
+
+    Django believes the header whoever sent it (SECURE_PROXY_SSL_HEADER): a client that reaches the server past the
+    proxy could pass plain HTTP off as HTTPS.
+    """
+    if "HTTP_X_FORWARDED_PROTO" in request.META and not _is_trusted(_read(request.META.get("REMOTE_ADDR", ""))):
+        del request.META["HTTP_X_FORWARDED_PROTO"]
 
 
 def household(address: str) -> str:
@@ -34,6 +43,11 @@ def household(address: str) -> str:
     if isinstance(read, IPv6Address):
         return str(ip_network((read, 64), strict=False))
     return str(read or "")
+
+
+def _is_trusted(address: Address | None) -> bool:
+    trusted = _networks(tuple(settings.TRUSTED_PROXIES))
+    return address is not None and any(address in network for network in trusted)
 
 
 def _read(raw: str) -> Address | None:
@@ -50,5 +64,5 @@ def _read(raw: str) -> Address | None:
 
 
 @lru_cache(maxsize=8)
-def _networks(listed: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
+def _networks(listed: tuple[str | IPv4Network | IPv6Network, ...]) -> list[IPv4Network | IPv6Network]:
     return [ip_network(one, strict=False) for one in listed]

@@ -19,6 +19,7 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 
 from tandem.common import context
+from tandem.common.addresses import forget_made_up_scheme
 from tandem.common.errors import Refusal
 from tandem.common.metrics import observe_request
 from tandem.common.rendering import answer_exception, answer_refusal
@@ -27,6 +28,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # What belongs to the two contracts; everything else is a page for a browser.
 API_PREFIXES = ("/api/", "/api-token-auth/", "/services/")
+# Asked by whatever watches the process, under whatever name it knows for it: TANDEM_ALLOWED_HOSTS is not for these.
+HEALTH_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 log = logging.getLogger("tandem.requests")
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
@@ -34,6 +37,11 @@ _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 
 def is_api(request: HttpRequest) -> bool:
     return request.path_info.startswith(API_PREFIXES)
+
+
+def is_page(request: HttpRequest) -> bool:
+    """Whether it is for a person with a browser, and so needs a session, a CSRF token, and a name we answer to."""
+    return not is_api(request) and request.path_info not in HEALTH_PATHS
 
 
 class Bug(Refusal):
@@ -59,6 +67,7 @@ class Envelope:
         request_id = given if _USABLE_ID.match(given) else secrets.token_hex(16)
         token = context.request_id.set(request_id)
         started = time.perf_counter()
+        forget_made_up_scheme(request)
         try:
             answer = self._preflight(request) or self.get_response(request)
             answer = self._in_one_shape(request, answer)
@@ -122,12 +131,12 @@ def _refused(status: int) -> Refusal:
 
 
 class _PagesOnly:
-    """Mixed into a middleware that only browser pages need: API calls pass by it at no cost."""
+    """Mixed into a middleware that only browser pages need: other calls pass by it at no cost."""
 
     get_response: Any
 
     def __call__(self, request: HttpRequest) -> Any:
-        return self.get_response(request) if is_api(request) else super().__call__(request)  # type: ignore[misc]
+        return super().__call__(request) if is_page(request) else self.get_response(request)  # type: ignore[misc]
 
 
 class Sessions(_PagesOnly, SessionMiddleware):
@@ -140,7 +149,7 @@ class Common(_PagesOnly, CommonMiddleware):
 
 class Csrf(_PagesOnly, CsrfViewMiddleware):
     def process_view(self, request: HttpRequest, callback: Any, callback_args: Any, callback_kwargs: Any) -> Any:
-        return None if is_api(request) else super().process_view(request, callback, callback_args, callback_kwargs)
+        return super().process_view(request, callback, callback_args, callback_kwargs) if is_page(request) else None
 
 
 class Authentication(_PagesOnly, AuthenticationMiddleware):

@@ -45,7 +45,7 @@ def _kept_secret() -> str:
 SECRET_KEY = env.text("TANDEM_SECRET_KEY") or _kept_secret()
 ALLOWED_HOSTS = env.words("TANDEM_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.text("TANDEM_PUBLIC_URL")
-TRUSTED_PROXIES = env.words("TANDEM_TRUSTED_PROXIES")
+TRUSTED_PROXIES = env.networks("TANDEM_TRUSTED_PROXIES")
 
 # --- Database ------------------------------------------------------------------------------------------------------
 _postgresql = env.database_url("DATABASE_URL")
@@ -198,6 +198,11 @@ SPECTACULAR_SETTINGS = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576  # bytes of a JSON body
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# --- Background work -----------------------------------------------------------------------------------------------
+BROKER_URL = env.text("TANDEM_BROKER_URL")
+if BROKER_URL and find_spec("celery") is None:
+    raise env.BadSetting("TANDEM_BROKER_URL", "it needs more packages; install tandem[broker]")
 
 # --- Files ---------------------------------------------------------------------------------------------------------
 S3_BUCKET = env.text("TANDEM_S3_BUCKET")
