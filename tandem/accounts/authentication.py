@@ -64,11 +64,13 @@ def _header(request: Request) -> tuple[str, str]:
 
 
 def _user(request: Request, caller: Reading, *, credential: Hashable) -> User:
-    view = request.parser_context["view"]
+    view = request.parser_context.get("view")  # None: `/metrics` asks outside of any
     wanted = getattr(view, "wanted", lambda caller: None)  # the schema's view is not ours
-    row, view.read_ahead = read_caller(caller, width=len(CARRIED), credential=credential, known=_known, wanted=wanted)
+    row, found = read_caller(caller, width=len(CARRIED), credential=credential, known=_known, wanted=wanted)
     if row is None:
         raise _refused()
+    if view is not None:
+        view.read_ahead = found
     user = User.from_db("default", CARRIED, row)
     user.is_active = True  # the statement finds no others
     return user
