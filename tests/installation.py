@@ -53,6 +53,17 @@ class Installation:
             [TANDEM, *command], env=self.environment, capture_output=True, text=True, check=False, timeout=120
         )
 
+    def python(self, program: str) -> subprocess.CompletedProcess[str]:
+        """Run lines of Python in the installation, with Django set up."""
+        return subprocess.run(
+            [sys.executable, "-c", f"import django; django.setup()\n{program}"],
+            env={**self.environment, "DJANGO_SETTINGS_MODULE": "tandem.config.settings"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
     @contextlib.contextmanager
     def serving(self, *, workers: int = 1) -> Iterator[Served]:
         served = Served(self, workers=workers)

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ConfigConfig(AppConfig):
@@ -11,3 +12,8 @@ class ConfigConfig(AppConfig):
         from tandem.config import hooks
 
         hooks.join()
+        if settings.BROKER_URL:
+            from tandem.common.hints import carriers
+            from tandem.config.broker import Crier
+
+            carriers.append(Crier(settings.BROKER_URL))

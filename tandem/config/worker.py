@@ -10,9 +10,10 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
 from tandem.academy.api import imports
@@ -24,11 +25,13 @@ from tandem.webhooks.sender import Sender
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 0.5  # between looks at the rows when nobody tells that there is something
+IDLE_WITH_HINTS_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0  # between tries while the database is away
 
 # One turn of one kind of work: does a bounded piece and tells how many rows it took, 0 when there was nothing.
 Turn = Callable[[], int]
+Idle = Callable[[], float]
 
 
 class Stop:
@@ -72,22 +75,52 @@ def run() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    sending = threading.Thread(target=lambda: send_webhooks(stop_sending), name="webhooks")
-    log.info("worker started")
-    sending.start()
-    try:
-        work(turns(), stop=stop)
-    finally:
-        stop_sending.set()
-        sending.join()
+    with listening(stop.wake, stop_sending.wake) as idle:
+        sending = threading.Thread(target=lambda: send_webhooks(stop_sending, idle=idle), name="webhooks")
+        log.info("worker started")
+        sending.start()
+        try:
+            work(turns(), stop=stop, idle=idle)
+        finally:
+            stop_sending.set()
+            sending.join()
     log.info("worker stopped")
 
 
-def send_webhooks(stop: Stop) -> None:
+@contextmanager
+def listening(*wakes: Callable[[], None]) -> Iterator[Idle]:
+    """Listen to hints, if a broker carries them; gives how long a loop may rest."""
+    if not settings.BROKER_URL:
+        yield lambda: IDLE_SECONDS
+        return
+    from tandem.config.broker import Listener
+
+    def wake() -> None:
+        for one in wakes:
+            one()
+
+    listener = Listener(settings.BROKER_URL, wake)
+    try:
+        yield lambda: IDLE_WITH_HINTS_SECONDS if listener.is_connected else IDLE_SECONDS
+    finally:
+        listener.close()
+
+
+def drain() -> None:
+    """Do all that is due now, webhooks included, and return: for whoever is called when there is work."""
+    sender = Sender()
+    try:
+        while sum(turn() for turn in [sender.turn, *turns()]):
+            pass
+    finally:
+        sender.close()
+
+
+def send_webhooks(stop: Stop, *, idle: Idle) -> None:
     """Send webhooks until told to stop. Whoever knows that something is due calls `stop.wake`."""
     sender = Sender(woken=stop.wake)
     try:
-        work([sender.turn], stop=stop)
+        work([sender.turn], stop=stop, idle=idle)
         sender.close()
     except (OperationalError, InterfaceError):
         log.warning("results of webhooks could not be recorded, the leases bring them back")
@@ -102,7 +135,7 @@ def turns() -> list[Turn]:
     return [lambda: sms_sender.send_group(sms), lambda: jobs.run_due(due), lambda: runner.run_next(kinds)]
 
 
-def work(turns: Sequence[Turn], *, stop: Stop) -> None:
+def work(turns: Sequence[Turn], *, stop: Stop, idle: Idle = lambda: IDLE_SECONDS) -> None:
     """Take turns until told to stop: at once again while there is work, else after a short rest.
 
     An outage of the database costs pauses that grow, never the process: it is the same worker that goes on. A bug in
@@ -128,4 +161,4 @@ def work(turns: Sequence[Turn], *, stop: Stop) -> None:
             continue
         pause = FIRST_PAUSE_SECONDS
         if not busy:
-            stop.wait(IDLE_SECONDS)
+            stop.wait(idle())

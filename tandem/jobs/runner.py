@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError
 
 from tandem.accounts.models import User
 from tandem.common import moments, queue
+from tandem.common.hints import announce
 from tandem.jobs.models import Job
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class ClaimLost(Exception):
 
 def put_aside(kind: str, parameters: dict[str, Any], *, content: bytes, total: int, by: User, now: datetime) -> Job:
     """Leave a job for the worker. One query."""
+    announce()
     return Job.objects.create(
         kind=kind, parameters=parameters, content=content, total=total, by=by, created_at=now, next_attempt_at=now
     )

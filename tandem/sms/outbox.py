@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tandem.common.hints import announce
 from tandem.common.sealing import seal
 from tandem.sms.models import Message
 
@@ -15,6 +16,7 @@ def queue_message(*, to: str, text: str, purpose: str, now: datetime, expires_at
     ("otp"). expires_at: from then on it is not sent any more; None: it is worth sending however late.
     One query. Nothing is sent in here, so a change that is rolled back sends nothing.
     """
+    announce()
     return Message.objects.create(
         to=to,
         sealed_text=seal(text.encode()),

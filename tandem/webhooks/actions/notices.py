@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import CharField
 
 from tandem.common.endpoint import written
+from tandem.common.hints import announce
 from tandem.common.reading.many import read_many
 from tandem.common.reading.statement import Param, Selection, selection
 from tandem.common.writing import insert
@@ -47,6 +48,8 @@ def _is_a_change(told: Told, event: Event) -> bool:
 def _leave_notices(told: Told, events: Sequence[Event]) -> None:
     listeners = _listeners(told.model) if events else {}
     heard = [event for event in events if _hearing(listeners, told.kind_of(event.type))]
+    if heard:
+        announce()
     if len(heard) == 1:
         event = heard[0]
         insert(_notice(told, event, written(told.shows, event.subject_id), listeners))
