@@ -1,8 +1,8 @@
 """How fast Tandem answers, beside two yardsticks in the same run.
 
-    python -m bench            about six minutes; both databases, visits and cards
+    python -m bench            about ten minutes; both databases, visits, cards and leads
     python -m bench --quick    about a minute; visits alone, without pages that are counted and without Bearer
-    python -m bench --database sqlite|postgresql
+    python -m bench --database sqlite|postgresql --resource visits|cards|leads
 
 Contestants, all on granian with two processes of one thread, with the same data, and with one look-up of the caller's
 token per request: `tandem serve` as it is delivered; the same endpoints as idiomatic Django REST framework
@@ -24,7 +24,7 @@ from statistics import median
 
 from bench import check, load
 from bench.databases import Stage, postgresql_stage, reachable, sqlite_stage
-from bench.measure import CASES, Case, Result, measured
+from bench.measure import CASES, RESOURCES, Case, Result, measured
 from bench.servers import PROCESSES, serving
 
 SERVER = os.environ.get("BENCH_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -33,15 +33,16 @@ SERVER = os.environ.get("BENCH_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     began = time.monotonic()
-    cases = CASES
+    only = options.resource or ("visits" if options.quick else None)
+    cases = [case for case in CASES if only in (None, case.resource)]
     if options.quick:
-        cases = [case for case in CASES if case.resource == "visits" and case.least_share is not None]
+        cases = [case for case in cases if case.least_share is not None]
     rounds = options.rounds or (2 if options.quick else 4)
     driver = "wrk" if load.WRK else "a client in Python, for wrk is not installed: fast contestants look slower"
     print(f"{driver}; {load.CONNECTIONS} connections, {PROCESSES} server processes, {rounds} rounds of 1 s each")
     for stage in _stages(options.database):
         with stage as where, serving(where) as servers:
-            check.contestants(where, servers)
+            check.contestants(where, servers, cases)
             print(f"\n{where.name}\n{_HEAD}")
             results = [
                 _shown(result) for result in measured(where, servers, cases, rounds=rounds, bearer=not options.quick)
@@ -52,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="visits alone, two rounds")
+    parser.add_argument("--quick", action="store_true", help="two rounds; visits alone where no resource is named")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="only this one")
+    parser.add_argument("--resource", choices=RESOURCES, help="only this one")
     parser.add_argument("--rounds", type=int, choices=range(1, 31), metavar="N", help="rounds of one second per case")
     return parser.parse_args(arguments)
 

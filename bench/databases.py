@@ -71,7 +71,9 @@ def _stage(name: str, environment: dict[str, str]) -> Stage:
 
 def _company_file() -> Path:
     """The company as a SQLite file, made at the first run and whenever tables or data have changed."""
-    sources = sorted([Path(__file__).with_name("company.py"), *(ROOT / "tandem").glob("*/migrations/*.py")])
+    sources = sorted(
+        [*map(Path(__file__).with_name, ("company.py", "leads.py")), *(ROOT / "tandem").glob("*/migrations/*.py")]
+    )
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     company = KEPT / f"company-{digest}.sqlite3"
     if not company.exists():

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from bench import company, load
+from bench import company, leads, load
 from bench.databases import Stage
 from bench.load import Plan
 from bench.servers import Server
@@ -52,10 +52,27 @@ def _days() -> tuple[str, ...]:
     return tuple((today + timedelta(days=ahead)).isoformat() for ahead in range(2, 29))
 
 
-def _cases() -> list[Case]:
-    visits, cards = "/api/crm/services/", "/api/crm/cards/"
-    first_booked, last_booked = company.BOOKED_CARDS
+def _reads(resource: str, plan: Plan, listed: str) -> list[Case]:
+    """plan: of details. listed: the path of a list, with `?` and its filters."""
+    return [
+        Case(f"{resource}: detail", resource, plan, 0.45),
+        Case(f"{resource}: list of 50", resource, Plan("GET", f"{listed}limit=50"), 0.6),
+        Case(f"{resource}: page of 50, counted", resource, Plan("GET", f"{listed}page_size=50"), None),
+    ]
+
+
+def _visits() -> list[Case]:
+    path = "/api/crm/services/"
+    first, last = company.BOOKED_CARDS
     booking = {"card": "{id}", "preferred_date": "{day}", "description": "Not dispensing water"}
+    return [
+        *_reads("visits", Plan("GET", path + "{id}/", 1, company.READ_VISITS[1]), f"{path}?"),
+        Case("visits: create", "visits", Plan("POST", path, first, last - first + 1, _body(booking), _days()), 0.35),
+    ]
+
+
+def _cards() -> list[Case]:
+    path = "/api/crm/cards/"
     card = {
         "model": "AquaPure X1",
         "customer": "{id}",
@@ -67,32 +84,45 @@ def _cases() -> list[Case]:
         "warranty_start_date": "2025-09-15",
         "warranty_end_date": "2031-09-14",
     }
-
-    def reads(resource: str, path: str, ids: int) -> list[Case]:
-        return [
-            Case(f"{resource}: detail", resource, Plan("GET", path + "{id}/", 1, ids), 0.45),
-            Case(f"{resource}: list of 50", resource, Plan("GET", path + "?limit=50"), 0.6),
-            Case(f"{resource}: page of 50, counted", resource, Plan("GET", path + "?page_size=50"), None),
-        ]
-
-    def created(body: Mapping[str, str]) -> str:
-        return json.dumps(body).replace('"{id}"', "{id}")
-
-    bookable = last_booked - first_booked + 1
     return [
-        *reads("visits", visits, company.READ_VISITS[1]),
-        Case("visits: create", "visits", Plan("POST", visits, first_booked, bookable, created(booking), _days()), 0.35),
-        *reads("cards", cards, company.READ_CARDS[1]),
+        *_reads("cards", Plan("GET", path + "{id}/", 1, company.READ_CARDS[1]), f"{path}?"),
         Case(
             "cards: create",
             "cards",
-            Plan("POST", cards, company.FIRST_CUSTOMER, company.CUSTOMERS, created(card)),
+            Plan("POST", path, company.FIRST_CUSTOMER, company.CUSTOMERS, _body(card)),
             0.35,
         ),
     ]
 
 
-CASES = _cases()
+def _leads() -> list[Case]:
+    path, stored = "/api/leads/", company.LEADS
+    lead = {
+        "name": "Anita Rao",
+        "pipeline": leads.pipeline_id(1),
+        "stage": "New",
+        "responsible": "{id}",
+        "attributes": {
+            "source": "Fair in hall 7",
+            "budget": 2500,
+            "demo_on": "2026-01-15",
+            "is_hot": True,
+            "city": "Madurai",
+        },
+    }
+    plan = Plan("GET", f"{path}{leads.LEAD_ID.format('{id}')}/", leads.FIRST_NUMBER, stored.count)
+    return [
+        *_reads("leads", plan, f"{path}?stage=Negotiation&attributes.city=Madurai&"),
+        Case("leads: create", "leads", Plan("POST", path, stored.first_seller, stored.sellers, _body(lead)), 0.35),
+    ]
+
+
+def _body(example: Mapping[str, Any]) -> str:
+    return json.dumps(example).replace('"{id}"', "{id}")
+
+
+CASES = [*_visits(), *_cards(), *_leads()]
+RESOURCES = tuple(dict.fromkeys(case.resource for case in CASES))
 
 
 def measured(

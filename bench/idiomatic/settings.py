@@ -5,7 +5,7 @@ from __future__ import annotations
 from tandem.config.settings import *  # noqa: F403
 from tandem.config.settings import DATABASES, INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "rest_framework.authtoken"]
+INSTALLED_APPS = [*INSTALLED_APPS, "rest_framework.authtoken", "bench.idiomatic"]
 ROOT_URLCONF = "bench.idiomatic.urls"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

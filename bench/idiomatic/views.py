@@ -2,18 +2,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import connection
 from django.db.models import Prefetch
 from rest_framework import viewsets
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.response import Response
 
+from bench.idiomatic.leads import LeadSerializer
+from bench.idiomatic.models import LeadNote, LeadTask
 from bench.idiomatic.serializers import (
     CardDetailSerializer,
     CardSerializer,
     VisitDetailSerializer,
     VisitSerializer,
 )
+from tandem.academy.models import Entity, Lead
+from tandem.academy.queries import definitions_of
 from tandem.accounts.models import Role
 from tandem.fieldservice.models import Card, ServiceEntry, Visit
 
@@ -30,7 +35,7 @@ class Pages(PageNumberPagination):
     max_page_size = 1000
 
 
-class FieldViewSet(viewsets.ModelViewSet):
+class PlainOrPaged(viewsets.ModelViewSet):
     """A bare array, or the envelope when a page was asked for."""
 
     permission_classes = [IsAuthenticated, RoleMay]
@@ -46,7 +51,7 @@ class FieldViewSet(viewsets.ModelViewSet):
 _ENTRIES = Prefetch("entries", ServiceEntry.objects.select_related("performed_by").order_by("id"))
 
 
-class VisitViewSet(FieldViewSet):
+class VisitViewSet(PlainOrPaged):
     writers = (Role.ADMIN, Role.CUSTOMER)
 
     def get_serializer_class(self) -> Any:
@@ -62,7 +67,7 @@ class VisitViewSet(FieldViewSet):
         serializer.save(requested_by=self.request.user)
 
 
-class CardViewSet(FieldViewSet):
+class CardViewSet(PlainOrPaged):
     writers = (Role.ADMIN,)
 
     def get_serializer_class(self) -> Any:
@@ -78,3 +83,35 @@ class CardViewSet(FieldViewSet):
             .order_by("-created_at", "-id")[:20]
         )
         return cards.prefetch_related(Prefetch("visits", newest, to_attr="newest_visits"))
+
+
+class LeadViewSet(PlainOrPaged):
+    writers = (Role.ADMIN,)
+    serializer_class = LeadSerializer
+
+    def get_queryset(self) -> Any:
+        leads = Lead.objects.live().select_related("responsible", "pipeline", "possible_client", "created_by")
+        items = [Prefetch(name, model.objects.select_related("user")) for name, model in _ITEMS.items()]
+        return leads.prefetch_related(*items).order_by("-created_at", "-id")
+
+    def filter_queryset(self, leads: Any) -> Any:
+        for name, value in self.request.query_params.items():
+            if name == "stage":
+                leads = leads.filter(stage__iexact=value)
+            elif name.startswith("attributes."):
+                attribute = name.removeprefix("attributes.")
+                # Only PostgreSQL has containment, and an index that serves it.
+                has = {"attributes__contains": {attribute: value}}
+                leads = leads.filter(
+                    **has if connection.vendor == "postgresql" else {f"attributes__{attribute}": value}
+                )
+        return leads
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "defined": {one.name for one in definitions_of(Entity.LEAD)}}
+
+    def perform_create(self, serializer: Any) -> None:
+        serializer.save(created_by=self.request.user)
+
+
+_ITEMS = {"tasks": LeadTask, "notes": LeadNote}
