@@ -91,6 +91,11 @@ class Delivery(Waiting):
                 fields=["webhook", "next_attempt_at", "sequence"], condition=Q(status="pending"), name="deliveries_due"
             ),
             models.Index(
+                fields=["webhook", "lease_until"],
+                condition=Q(status="pending", lease_until__isnull=False),
+                name="deliveries_being_tried",
+            ),
+            models.Index(
                 fields=["webhook", "record", "sequence"],
                 condition=Q(status="pending", answered=False),
                 name="deliveries_not_tried_yet",
