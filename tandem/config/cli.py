@@ -82,6 +82,7 @@ def _migrate(options: argparse.Namespace) -> None:
         if state.unknown:
             raise SystemExit(f"tandem: {state.trouble}")
         if not state.missing:
+            database.index_names()  # the right to do so may have come since
             print("The database is up to date.")
             return
         with instance.alone(settings.DATA_DIR, wanted_for="a migration"):

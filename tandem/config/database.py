@@ -59,6 +59,15 @@ def migrate() -> None:
         call_command("migrate", interactive=False, verbosity=0)
 
 
+def index_names() -> None:
+    """Make the indexes for searches within names where they are missing and can be had by now."""
+    from tandem.academy import trigrams
+
+    if connection.vendor == "postgresql" and not trigrams.are_names_indexed(connection):
+        with _alone_on_this_database():
+            trigrams.index_names(connection)
+
+
 @contextmanager
 def _alone_on_this_database() -> Iterator[None]:
     """On PostgreSQL, where other machines may start at the same time: one of them migrates, the others wait for it."""

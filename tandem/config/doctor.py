@@ -140,6 +140,21 @@ def migrations() -> Finding:
     return problem(trouble, trouble.partition("; ")[2]) if trouble else ok("all applied")
 
 
+def searches() -> Finding:
+    from django.db import connection
+
+    from tandem.academy.trigrams import EXTENSION, are_names_indexed
+
+    if connection.vendor != "postgresql":
+        return ok("within names, without an index; SQLite has none for that")
+    if are_names_indexed(connection):
+        return ok("within names, through an index")
+    return warning(
+        "searches for names read whole tables",
+        f"let somebody who may run `CREATE EXTENSION {EXTENSION}` in this database, then run `tandem migrate`",
+    )
+
+
 def worker_alive() -> Finding:
     from tandem.common import moments
     from tandem.common.models import PeriodicJob
@@ -262,6 +277,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "database": database_reachable,
     "writing": database_writable,
     "migrations": migrations,
+    "searches": searches,
     "worker": worker_alive,
     "periodic jobs": failing_jobs,
     "text messages": messages_waiting,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache, reduce
 from operator import or_
@@ -51,6 +51,11 @@ class Filter:
     many: bool = False
     doc: str = ""
     family: bool = False
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it looks for a part of a text."""
+        return any(lookup.endswith("contains") for lookup in self.lookups)
 
     def condition(self, names: Sequence[str]) -> Q:
         return reduce(or_, (Q(**{lookup: Param(name, self.column)}) for lookup in self.lookups for name in names))
@@ -342,13 +347,19 @@ def _page_statement(
     # plans the statement anew each time, which took longer than to read the page.
     cut = f" LIMIT {limit:d} OFFSET %s" if skips else f" LIMIT {limit:d}"
     page = compiled(rows, lambda inner: answer.select(vendor_of(), extra=list(keys))(inner + cut))
+    page = replace(page, plans_anew=_searches(listing, shape))
     return page.plus("offset") if skips else page
 
 
 @lru_cache(maxsize=256)
 def _count_statement(listing: Listing, role: str, shape: Any) -> Statement:
     rows = _narrowed(listing, role, shape).order_by().values_list("pk")
-    return compiled(rows, lambda inner: f"SELECT COUNT(*) FROM ({inner}) counted")
+    count = compiled(rows, lambda inner: f"SELECT COUNT(*) FROM ({inner}) counted")
+    return replace(count, plans_anew=_searches(listing, shape))
+
+
+def _searches(listing: Listing, shape: Any) -> bool:
+    return any(listing.filters[name].is_search for name, _ in shape)
 
 
 def _key_fields(listing: Listing, order: str) -> list[models.Field[Any, Any]]:

@@ -8,7 +8,7 @@ and shape: `Param("card")` stands in the queryset where a value will be, and `vi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
 from django.core.exceptions import EmptyResultSet
@@ -57,15 +57,20 @@ class StandIn:
 
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """Constant SQL with named slots. `run` costs one query; it opens no transaction."""
+    """Constant SQL with named slots. `run` costs one query; it opens no transaction.
+
+    plans_anew: PostgreSQL plans it for the values of each run. What it does best may hang on them: newest first for a
+    word that is everywhere, through an index for one that is nowhere. A plan for any value is bad for one of the two.
+    """
 
     sql: str | None  # None: Django proved that there can be no row
     parameters: tuple[Any, ...]
     using: str = "default"
+    plans_anew: bool = False
 
     def plus(self, *names: str) -> Statement:
         """The same statement with further slots behind the others (what `wrap` added at its end)."""
-        return Statement(self.sql, (*self.parameters, *map(Slot, names)), self.using)
+        return replace(self, parameters=(*self.parameters, *map(Slot, names)))
 
     def run(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         if self.sql is None:
@@ -78,7 +83,9 @@ class Statement:
                 return cast(list[tuple[Any, ...]], cursor.fetchall())
         connection.validate_no_broken_transaction()
         with connection.wrap_database_errors:
-            return cast(list[tuple[Any, ...]], _cursor_of(connection).execute(self.sql, filled).fetchall())
+            options = {"prepare": False} if self.plans_anew and connection.vendor == "postgresql" else {}
+            found = _cursor_of(connection).execute(self.sql, filled, **options)
+            return cast(list[tuple[Any, ...]], found.fetchall())
 
 
 def _cursor_of(connection: Any) -> Any:
