@@ -14,14 +14,13 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 STOP_SECONDS = 20  # after that, what still runs is killed; longer than a server process or the worker needs
@@ -59,13 +58,21 @@ class Child:
 
 def serve(*, host: str, port: int, workers: int, with_worker: bool) -> None:
     """Serve until SIGINT or SIGTERM. The port has been claimed by the caller; see `claim_port`."""
-    # Where the processes count for /metrics; see common/metrics.py.
-    counters = tempfile.mkdtemp(prefix="tandem-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
-    try:
+    with _counters():
         _run(children_of(host=host, port=port, workers=workers, with_worker=with_worker), address=(host, port))
-    finally:
-        shutil.rmtree(counters, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _counters() -> Iterator[None]:
+    """Where the processes count for /metrics (see common/metrics.py): where the operator says, so that a worker that is
+    started apart may count there too, else in a directory of our own.
+    """
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="tandem-metrics-", ignore_cleanup_errors=True) as made:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = made
+        yield
 
 
 def children_of(*, host: str, port: int, workers: int, with_worker: bool) -> list[Child]:
