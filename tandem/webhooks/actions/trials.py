@@ -23,6 +23,7 @@ from tandem.webhooks import registry
 from tandem.webhooks.actions.fan_out import body_of
 from tandem.webhooks.letters import Letter, Outcome, attempt, letter
 from tandem.webhooks.models import Delivery, DeliveryStatus, Notice, Webhook
+from tandem.webhooks.models.webhook import readable_headers
 from tandem.webhooks.outgoing import Client
 from tandem.webhooks.registry import Told
 from tandem.webhooks.rules.conditions import Condition, Verdict, fires, verdicts
@@ -53,11 +54,12 @@ def preview(webhook: Webhook, record: str, *, by: User, now: datetime) -> Previe
     data = orjson.loads(text)
     rows = [Condition(**row) for row in webhook.conditions]
     judged = verdicts(rows, data, fields=told.fields, zone=moments.site_zone())
+    headers = readable_headers(webhook.sealed_headers)
     return Preview(
         fires=fires(judged, webhook.condition_logic),
         conditions=judged,
         url=filled_url(webhook.url, data),
-        headers={name: masked(filled_header(value, data)) for name, value in webhook.headers().items()},
+        headers={name: masked(filled_header(value, data)) for name, value in headers.items()},
         body=_body(webhook, told, text, str(pk), uuid.UUID(int=0), now=now) if webhook.has_body else None,
     )
 

@@ -190,6 +190,15 @@ def test_a_receiver_that_is_not_there_is_tried_again(sender: Sender, receiver: R
     assert only().status == "pending"
 
 
+def test_what_was_sealed_with_another_secret_key_is_not_sent_without_it(sender: Sender, receiver: Receiver) -> None:
+    hook(url=receiver.url, headers={"Authorization": "Bearer x"})
+    Webhook.objects.update(sealed_headers="sealed-elsewhere")
+    rename(lead(), "Joe")
+    drain(sender)
+    assert (receiver.got, only().status) == ([], "pending")
+    assert "another secret key" in only().tried[0]["error"]
+
+
 def test_an_address_that_is_not_public_is_never_dialled(sender: Sender, receiver: Receiver, settings: Any) -> None:
     hook(url=receiver.url)
     settings.WEBHOOK_ALLOWED_NETWORKS = []

@@ -253,6 +253,26 @@ def test_a_rotated_secret_signs_along_for_a_day() -> None:
     assert row.secrets(now=row.old_secret_until) == [new]
 
 
+def test_a_repeated_rotation_is_one_and_shows_its_secret_masked() -> None:
+    webhook, asha = made(), as_("asha")
+    url = f"{URL}{webhook['id']}/rotate-secret/"
+    secret = asha.post(url, Idempotency_Key="k").json()["secret"]
+    again = asha.post(url, Idempotency_Key="k")
+    assert again.json()["secret"] == f"wh****{secret[-2:]}"
+    assert stored(webhook).secrets(now=moments.now()) == [secret, webhook["secret"]]
+
+
+def test_what_was_sealed_with_another_secret_key_can_be_looked_at_and_given_anew() -> None:
+    webhook, asha = made(), as_("asha")
+    Webhook.objects.update(sealed_headers="sealed-elsewhere", sealed_secret="sealed-elsewhere")
+    url = f"{URL}{webhook['id']}/"
+    assert asha.get(url).json()["headers"] == {}
+    assert asha.patch(url, {"headers": {"Authorization": "new"}}).status_code == 200
+    secret = asha.post(f"{url}rotate-secret/").json()["secret"]
+    assert stored(webhook).headers() == {"Authorization": "new"}
+    assert stored(webhook).secrets(now=moments.now()) == [secret]
+
+
 def test_a_deleted_webhook_is_gone_and_can_come_back() -> None:
     webhook = made()
     asha, url = as_("asha"), f"{URL}{webhook['id']}/"
