@@ -3,13 +3,14 @@
     python -m bench            about ten minutes; both databases, visits, cards and leads
     python -m bench --quick    about a minute; visits alone, without pages that are counted and without Bearer
     python -m bench --database sqlite|postgresql --resource visits|cards|leads
+    python -m bench --growth   about five minutes; lists of leads at 10 thousand, 100 thousand and a million (growth.py)
 
 Contestants, all on granian with two processes of one thread, with the same data, and with one look-up of the caller's
 token per request: `tandem serve` as it is delivered; the same endpoints as idiomatic Django REST framework
 (idiomatic/); the limit, a bare application whose database writes the whole JSON (limit.py). First all three must give
 the right answers. Then they take turns in short rounds, so that whatever else the machine does meets all of them; what
 is printed are medians of the rounds, and medians of the ratios within a round. BENCH_POSTGRESQL_URL names the server
-on which a database of the benchmark's own is made, filled and dropped.
+on which databases of the benchmark's own are made, filled and dropped.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from statistics import median
 
-from bench import check, load
-from bench.databases import Stage, postgresql_stage, reachable, sqlite_stage
+from bench import check, growth, load
+from bench.databases import Stage, grown_stage, postgresql_stage, reachable, sqlite_stage
 from bench.measure import CASES, RESOURCES, Case, Result, measured
 from bench.servers import PROCESSES, serving
 
@@ -33,6 +34,14 @@ SERVER = os.environ.get("BENCH_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     began = time.monotonic()
+    if options.growth:
+        _growth(rounds=options.rounds or 8)
+    else:
+        _contest(options)
+    print(f"\n{time.monotonic() - began:.0f} s")
+
+
+def _contest(options: argparse.Namespace) -> None:
     only = options.resource or ("visits" if options.quick else None)
     cases = [case for case in CASES if only in (None, case.resource)]
     if options.quick:
@@ -47,13 +56,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
             results = [
                 _shown(result) for result in measured(where, servers, cases, rounds=rounds, bearer=not options.quick)
             ]
-        _verdict(results)
-    print(f"\n{time.monotonic() - began:.0f} s")
+        missed = [result.case.name for result in results if not result.is_met]
+        print(f"missed: {', '.join(missed)}" if missed else "all targets met")
+
+
+def _growth(*, rounds: int) -> None:
+    trouble = reachable(SERVER)
+    if trouble:
+        raise SystemExit(f"bench: growth is measured on PostgreSQL only: {trouble}")
+    with ExitStack() as stack:
+        ports = []
+        for count in growth.COUNTS:
+            print(f"making {count:,} leads …", file=sys.stderr, flush=True)
+            stage = stack.enter_context(grown_stage(SERVER, count))
+            ports.append(stack.enter_context(serving(stage, only=["tandem"]))["tandem"].port)
+        sizes = "".join(f"{count:>18,}" for count in growth.COUNTS)
+        print(f"{rounds} rounds of {growth.REQUESTS} requests; milliseconds, median and 95th percentile")
+        print(f"{'':30}{sizes}   × {growth.COUNTS[0]:,}")
+        results = [_grown(result) for result in growth.measured(ports, rounds=rounds)]
+    steep = [result.case.name for result in results if not result.is_flat]
+    print(f"not flat (more than {growth.FLAT} times): {', '.join(steep)}" if steep else "all flat")
+
+
+def _grown(result: growth.Result) -> growth.Result:
+    sizes = range(len(growth.COUNTS))
+    times = "".join(f"{result.median_of(size):>10.1f}{result.percentile_of(size, 95):>8.1f}" for size in sizes)
+    ratios = "".join(f"{result.ratio(size):>7.2f}" for size in sizes[1:])
+    print(f"{result.case.name:30}{times}   {ratios}   {'' if result.is_flat else 'NO'}".rstrip(), flush=True)
+    return result
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two rounds; visits alone where no resource is named")
+    parser.add_argument("--growth", action="store_true", help="leads alone, at three sizes, on PostgreSQL")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="only this one")
     parser.add_argument("--resource", choices=RESOURCES, help="only this one")
     parser.add_argument("--rounds", type=int, choices=range(1, 31), metavar="N", help="rounds of one second per case")
@@ -93,11 +129,6 @@ def _shown(result: Result) -> Result:
         flush=True,
     )
     return result
-
-
-def _verdict(results: list[Result]) -> None:
-    missed = [result.case.name for result in results if not result.is_met]
-    print(f"missed: {', '.join(missed)}" if missed else "all targets met")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m bench.company build FILE    makes it in a new SQLite file; kept between runs by `databases.sqlite_company`
     python -m bench.company copy FILE     copies that file into the PostgreSQL database of DATABASE_URL
-    python -m bench.company grow COUNT    makes a company that only sells, of so many leads, in a migrated PostgreSQL
-                                          database; see `growth`
+    python -m bench.company grow COUNT    makes a company that only sells, of so many leads, in an empty PostgreSQL
+                                          database, that of DATABASE_URL
     python -m bench.company credential    prints a fresh token of the caller for `Authorization: Bearer`
 
 The first half of the cards is read and never written; visits are booked on the second half, so what is read stays the
@@ -219,10 +219,12 @@ def copy(source: str) -> None:
 
 
 def grow(count: int) -> None:
-    """Fill a migrated PostgreSQL database with so many leads and whom they need; a million in about a minute."""
+    """Fill an empty PostgreSQL database with so many leads and whom they need; a million in about a minute."""
     from django.apps import apps
+    from django.core.management import call_command
     from django.db import connection
 
+    call_command("migrate", interactive=False, verbosity=0)
     company = Leads(count, busy=CALLER_ID, first_seller=LEADS.first_seller)
     keys = _keys({CALLER_ID: KEY, company.first_seller: SELLER_KEY})
     tables = [("accounts.User", _people(company)), ("accounts.AccessKey", keys), *_selling(company)]

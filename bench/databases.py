@@ -38,18 +38,32 @@ def sqlite_stage() -> Iterator[Stage]:
 @contextmanager
 def postgresql_stage(server: str) -> Iterator[Stage]:
     """server: URL of any database on a server of this machine, whose user may create databases."""
+    with _postgresql(server, "bench", "copy", str(_company_file())) as environment:
+        yield _stage("PostgreSQL", environment)
+
+
+@contextmanager
+def grown_stage(server: str, count: int) -> Iterator[Stage]:
+    """A company that only sells, of so many leads. server: as for `postgresql_stage`."""
+    with _postgresql(server, f"bench_{count}", "grow", str(count)) as environment:
+        yield _stage(f"{count:,} leads", environment)
+
+
+@contextmanager
+def _postgresql(server: str, name: str, *filling: str) -> Iterator[dict[str, str]]:
+    """A database that a command of bench.company filled: what processes need to know of it. Dropped afterwards."""
     import psycopg
 
-    name = f"tandem_bench_{os.getpid()}"
+    database = f"tandem_{name}_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as admin, tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        admin.execute(f'CREATE DATABASE "{name}"')
+        admin.execute(f'CREATE DATABASE "{database}"')
         try:
-            url = urlsplit(server)._replace(path=f"/{name}").geturl()
+            url = urlsplit(server)._replace(path=f"/{database}").geturl()
             environment = {"TANDEM_DATA_DIR": directory, "DATABASE_URL": url}
-            _run("copy", str(_company_file()), environment=environment)
-            yield _stage("PostgreSQL", environment)
+            _run(*filling, environment=environment)
+            yield environment
         finally:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
 
 
 def reachable(server: str) -> str:

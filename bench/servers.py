@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +30,14 @@ class Server:
 
 
 @contextmanager
-def serving(stage: Stage) -> Iterator[dict[str, Server]]:
-    """All three contestants on one stage; whatever happens, none of their processes is left behind."""
+def serving(stage: Stage, only: Collection[str] | None = None) -> Iterator[dict[str, Server]]:
+    """Contestants on one stage, all or only these; whatever happens, none of their processes is left behind."""
     with ExitStack() as stack:
         directory = Path(stage.environment["TANDEM_DATA_DIR"])
         started = {}
-        for name, command in _COMMANDS.items():
+        for name in only or _COMMANDS:
             log = stack.enter_context(open(directory / f"{name}.log", "w"))
-            started[name] = stack.enter_context(_started(command, stage, log))
+            started[name] = stack.enter_context(_started(_COMMANDS[name], stage, log))
         for name, (process, server) in started.items():
             _wait(process, server.port, name, directory / f"{name}.log")
         yield {name: server for name, (_, server) in started.items()}
