@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from openpyxl import load_workbook
-
 from tandem.common.spreadsheet import original_cell, xlsx_text
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -91,6 +89,8 @@ class Table:
             raise NotATable(f"This CSV file cannot be read: {broken}.") from None
 
     def _xlsx(self) -> Iterator[list[Cell]]:
+        from openpyxl import load_workbook  # see common/spreadsheet.py
+
         try:
             book = load_workbook(io.BytesIO(self._content), read_only=True, data_only=True, keep_links=False)
             sheet: Any = book.worksheets[0]

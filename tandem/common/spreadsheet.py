@@ -14,12 +14,11 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import IO, Any, cast
 
 from django.conf import settings
 from django.http import FileResponse, HttpResponse
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
 
 from tandem.common.errors import Unprocessable
 
@@ -118,12 +117,24 @@ def write_csv(file: IO[bytes], header: Sequence[str], rows: Iterable[Sequence[An
 
 def write_xlsx(file: IO[bytes], header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Raises CellTooLong."""
+    # It brings NumPy along: a sixth of the time that every process takes to start, for what few of them ever do.
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
     book = Workbook(write_only=True)
     sheet: Any = book.create_sheet()
+
+    def shown(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        cell = WriteOnlyCell(sheet)
+        cell.value = _xlsx_cell(value)
+        cell.data_type = "s"  # or it would take "=" for a formula and "#N/A" for an error
+        return cell
+
     try:
-        sheet.append([_xlsx_cell(sheet, name) for name in header])
-        for row in rows:
-            sheet.append([_xlsx_cell(sheet, cell) for cell in row])
+        for row in chain([header], rows):
+            sheet.append([shown(value) for value in row])
     except BaseException:
         sheet.close()
         sheet._writer.cleanup()  # its draft, which would lie on the disk until the process ends
@@ -131,16 +142,11 @@ def write_xlsx(file: IO[bytes], header: Sequence[str], rows: Iterable[Sequence[A
     book.save(file)
 
 
-def _xlsx_cell(sheet: Any, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+def _xlsx_cell(value: str) -> str:
     text = _NOT_IN_XML.sub(lambda found: f"_x{ord(found[0][0]):04X}_{found[0][1:]}", safe_cell(value))
     if len(text) > LONGEST_XLSX_TEXT:
         raise CellTooLong
-    cell = WriteOnlyCell(sheet)
-    cell.value = text
-    cell.data_type = "s"  # or it would take "=" for a formula and "#N/A" for an error
-    return cell
+    return text
 
 
 def xlsx_text(text: str) -> str:

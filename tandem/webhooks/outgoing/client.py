@@ -13,7 +13,6 @@ from ipaddress import ip_address
 from typing import Self
 
 import httpcore
-import httpx
 from django.conf import settings
 
 from tandem.webhooks.outgoing.resolving import Lookups, Resolve
@@ -101,7 +100,7 @@ class Client:
         self._allowed = settings.WEBHOOK_ALLOWED_NETWORKS if allowed is None else allowed
         self._lookups = Lookups()
         self._resolve = resolve or self._lookups
-        self._tls = tls or httpx.create_ssl_context(trust_env=False)
+        self._tls = tls or _authorities()
         self._deadline_seconds = deadline_seconds
         self._kept: list[Connection] = []  # idle, the one used last at the end
 
@@ -273,3 +272,9 @@ def _system_reason(failed: BaseException | None) -> str:
             return os.strerror(failed.errno)
         failed = failed.__cause__
     return "the connection failed"
+
+
+def _authorities() -> ssl.SSLContext:
+    import httpx  # by workers only: web processes start without it
+
+    return httpx.create_ssl_context(trust_env=False)
