@@ -84,7 +84,7 @@ def postgresql() -> Iterator[tuple[str, str]]:
     if binaries is None:
         yield "", "there is no server on 127.0.0.1:5432, and PostgreSQL is not installed"
         return
-    with throwaway_cluster(binaries) as url:
+    with throwaway_cluster(binaries) as (url, _):
         yield url, f"a throw-away cluster from {binaries}"
 
 
@@ -117,8 +117,11 @@ def installed_binaries() -> Path | None:
 
 
 @contextmanager
-def throwaway_cluster(binaries: Path) -> Iterator[str]:
-    """A server of its own on a free port, gone afterwards. It refuses to run as root, so root becomes `postgres`."""
+def throwaway_cluster(binaries: Path) -> Iterator[tuple[str, Path]]:
+    """A server of its own on a free port, gone afterwards: its URL, and the directory that holds `data` and `log`.
+
+    PostgreSQL refuses to run as root, so root becomes `postgres`.
+    """
     as_whom = "postgres" if os.geteuid() == 0 else None
     directory = Path(tempfile.mkdtemp(prefix="tandem-postgresql-"))
     try:
@@ -138,7 +141,7 @@ def throwaway_cluster(binaries: Path) -> Iterator[str]:
         server = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} -c fsync=off"
         run(str(binaries / "pg_ctl"), "-D", data, "-w", "-o", server, "-l", str(directory / "log"), "start")
         try:
-            yield f"postgresql://postgres@127.0.0.1:{port}/tandem"
+            yield f"postgresql://postgres@127.0.0.1:{port}/tandem", directory
         finally:
             run(str(binaries / "pg_ctl"), "-D", data, "-w", "-m", "immediate", "stop")
     finally:
