@@ -227,7 +227,7 @@ class Cluster:
         command = [str(self._binaries / "pg_ctl"), "-D", str(self._directory / "data"), "-w", "start"]
         command += ["-o", self._options(), "-l", str(self._directory / "log")]
         until = time.monotonic() + 60
-        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         while subprocess.run(command, user=as_whom, cwd=self._directory, check=False, **quiet).returncode:
             assert time.monotonic() < until, "the cluster does not start"
             time.sleep(0.2)  # the old one's children still hold the shared memory
