@@ -29,6 +29,10 @@ MOST = 20  # parameters of one request
 class AttributeFilter(Filter):
     """All `attributes.…` parameters of a list; each gives two values, the bare one and the one in a list."""
 
+    @property
+    def plans_anew(self) -> bool:
+        return True  # half of the leads may be hot, and one has this telephone number
+
     def condition(self, names: Sequence[str]) -> Q:
         holds = [Q(Contains(F("attributes"), Param(name, self.column))) for name in names]
         return reduce(and_, (or_(*pair) for pair in zip(holds[::2], holds[1::2], strict=True)))

@@ -53,8 +53,8 @@ class Filter:
     family: bool = False
 
     @property
-    def is_search(self) -> bool:
-        """Whether it looks for a part of a text."""
+    def plans_anew(self) -> bool:
+        """Whether some values find nearly all rows and some hardly any, as parts of a text do; see Statement."""
         return any(lookup.endswith("contains") for lookup in self.lookups)
 
     def condition(self, names: Sequence[str]) -> Q:
@@ -347,7 +347,7 @@ def _page_statement(
     # plans the statement anew each time, which took longer than to read the page.
     cut = f" LIMIT {limit:d} OFFSET %s" if skips else f" LIMIT {limit:d}"
     page = compiled(rows, lambda inner: answer.select(vendor_of(), extra=list(keys))(inner + cut))
-    page = replace(page, plans_anew=_searches(listing, shape))
+    page = replace(page, plans_anew=_plans_anew(listing, shape))
     return page.plus("offset") if skips else page
 
 
@@ -355,11 +355,11 @@ def _page_statement(
 def _count_statement(listing: Listing, role: str, shape: Any) -> Statement:
     rows = _narrowed(listing, role, shape).order_by().values_list("pk")
     count = compiled(rows, lambda inner: f"SELECT COUNT(*) FROM ({inner}) counted")
-    return replace(count, plans_anew=_searches(listing, shape))
+    return replace(count, plans_anew=_plans_anew(listing, shape))
 
 
-def _searches(listing: Listing, shape: Any) -> bool:
-    return any(listing.filters[name].is_search for name, _ in shape)
+def _plans_anew(listing: Listing, shape: Any) -> bool:
+    return any(listing.filters[name].plans_anew for name, _ in shape)
 
 
 def _key_fields(listing: Listing, order: str) -> list[models.Field[Any, Any]]:
