@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from threading import Event
+
+from django.conf import settings
 
 from tandem.academy.models import Lead
 from tandem.common import moments
 from tandem.webhooks.actions.claims import AT_ONE_RECEIVER, claim
 from tandem.webhooks.actions.fan_out import fan_out
 from tandem.webhooks.models import Delivery, Notice
+from tandem.webhooks.sender import Sender
 from tandem.webhooks.tests.hooks import hook
+from tandem.webhooks.tests.receiving import LOOPBACK, receiving
 from tests.cast import as_
 from tests.racing import Scenario
 
@@ -60,6 +65,31 @@ def notices_spread_together() -> Scenario:
         "deliveries": len(each),
         "twice": [key for key, n in each.items() if n > 1],
     }
+
+
+def one_record_told_by_several() -> Scenario:
+    """Everybody spreads and sends until nothing is left; the receiver says 200 to all of it."""
+    with receiving() as receiver:
+        settings.WEBHOOK_ALLOWED_NETWORKS = LOOPBACK
+        asha, lead = as_("asha"), _lead()
+        hook(url=receiver.url)
+        for n in range(EDITS):
+            asha.patch(f"/api/leads/{lead.pk}/", {"name": str(n)})
+
+        def act(n: int) -> int:
+            sender, rest, busy = Sender(), Event(), 0
+            while Notice.objects.exists() or Delivery.objects.filter(status="pending").exists():
+                if some := sender.turn():
+                    busy += some
+                else:
+                    sender.await_landing(1)
+                    rest.wait(0.005)  # the others are at it
+            sender.close()
+            return busy
+
+        busy = yield act
+        names = [json.loads(got.body)["data"]["name"] for got in receiver.got]
+    return {"at_work": sum(1 for n in busy if n), "in_order": names == [str(n) for n in range(EDITS)]}
 
 
 def claims_together() -> Scenario:
