@@ -15,7 +15,14 @@ from django.urls.resolvers import RoutePattern, URLPattern
 from tandem.common.routes import RouteIndex
 from tandem.config.wsgi import Application
 
+
 SAMPLES = {"int": "7", "uuid": "0b0f1b0e-5d3c-4a3e-9f0a-1a2b3c4d5e6f", "slug": "a-b", "str": "word", "path": "a"}
+
+
+@pytest.fixture(autouse=True)
+def _connections_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of tests before this one, which their transactions need; Django's own test client leaves them alone too."""
+    monkeypatch.setattr("tandem.config.wsgi.close_old_connections", lambda: None)
 
 
 def _routes(patterns: Any, before: str = "") -> Iterator[str]:
