@@ -22,5 +22,6 @@ REST_FRAMEWORK = {
 }
 LOGGING = {}
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
     for _ours in ("server_side_binding", "prepare_threshold"):
         DATABASES["default"]["OPTIONS"].pop(_ours)

@@ -9,6 +9,7 @@ tests or under another server, each process counts for itself.
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
@@ -19,6 +20,7 @@ request_seconds = Histogram(
     ["method", "route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+queries = Counter("tandem_queries", "Statements sent to the database to answer requests.", ["method", "route"])
 messages = Counter("tandem_sms", "Attempts to send a text message, by what came of them.", ["result"])
 deliveries = Counter("tandem_webhook_attempts", "Attempts to tell a webhook, by what came of them.", ["result"])
 refused_logins = Counter("tandem_refused_logins", "Logins that were refused, by reason.", ["reason"])
@@ -27,11 +29,22 @@ refused_logins = Counter("tandem_refused_logins", "Logins that were refused, by 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def observe_request(*, route: str, method: str, status: int, seconds: float) -> None:
+def observe_request(*, route: str, method: str, status: int, seconds: float, queries: int) -> None:
     """Count one answered request. route: the pattern, never the path, for each label is kept for ever; "" if none."""
-    method = method if method in _METHODS else "other"
-    requests.labels(method, route or "none", str(status)).inc()
-    request_seconds.labels(method, route or "none").observe(seconds)
+    answered, took, asked = _counters(method if method in _METHODS else "other", route or "none", status)
+    answered.inc()
+    took.observe(seconds)
+    asked.inc(queries)
+
+
+@cache
+def _counters(method: str, route: str, status: int) -> tuple[Counter, Histogram, Counter]:
+    """Of one kind of request, found once: to find them took longer than to count."""
+    return (
+        requests.labels(method, route, str(status)),
+        request_seconds.labels(method, route),
+        queries.labels(method, route),
+    )
 
 
 def count_message(result: str) -> None:

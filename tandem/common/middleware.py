@@ -66,7 +66,7 @@ class Envelope:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _USABLE_ID.match(given) else secrets.token_hex(16)
         token = context.request_id.set(request_id)
-        started = time.perf_counter()
+        started, asked_before = time.perf_counter(), context.tally.queries
         forget_made_up_scheme(request)
         try:
             answer = self._preflight(request) or self.get_response(request)
@@ -74,9 +74,12 @@ class Envelope:
             answer["X-Request-Id"] = request_id
             self._allow_origin(request, answer)
             seconds = time.perf_counter() - started
+            queries = context.tally.queries - asked_before
             route = request.resolver_match.route if request.resolver_match else ""
-            observe_request(route=route, method=request.method or "", status=answer.status_code, seconds=seconds)
-            self._log(request, answer, seconds)
+            observe_request(
+                route=route, method=request.method or "", status=answer.status_code, seconds=seconds, queries=queries
+            )
+            self._log(request, answer, seconds, queries)
             return answer
         finally:
             context.request_id.reset(token)
@@ -109,16 +112,18 @@ class Envelope:
             answer["Access-Control-Expose-Headers"] = "ETag, Link, Retry-After, X-Request-Id, Idempotent-Replayed"
             answer["Vary"] = f"{answer['Vary']}, Origin" if "Vary" in answer else "Origin"
 
-    def _log(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
+    def _log(self, request: HttpRequest, answer: HttpResponse, seconds: float, queries: int) -> None:
         if log.isEnabledFor(logging.INFO):
             caller = getattr(request, "user", None) if is_api(request) else None
             log.info(
                 "request",
                 extra={
                     "method": request.method,
+                    # Without what follows the question mark: links to files are signed there.
                     "path": request.path_info,
                     "status": answer.status_code,
                     "duration_ms": round(seconds * 1000, 1),
+                    "queries": queries,
                     "actor": getattr(caller, "pk", None),
                 },
             )

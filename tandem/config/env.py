@@ -96,13 +96,18 @@ def database_url(name: str) -> dict[str, object] | None:
         url = urlsplit(raw)
         if url.scheme not in ("postgres", "postgresql"):
             raise ValueError("only postgresql:// is understood; leave it empty for SQLite")
+        try:
+            port = url.port
+        except ValueError:
+            # The reason would quote what stands there, and that may be a part of the password.
+            raise ValueError("the port is no number; in a password, write / as %2F, : as %3A, @ as %40") from None
         return {
-            "ENGINE": "django.db.backends.postgresql",
+            "ENGINE": "tandem.common.postgresql",
             "NAME": unquote(url.path.lstrip("/")) or "tandem",
             "USER": unquote(url.username or ""),
             "PASSWORD": unquote(url.password or ""),
             "HOST": unquote(url.hostname or ""),
-            "PORT": str(url.port or ""),
+            "PORT": str(port or ""),
             "OPTIONS": dict(parse_qsl(url.query)),
         }
 

@@ -270,13 +270,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "tandem.common.logs.JsonLines"}},
+    "filters": {"bugs": {"()": "tandem.common.logs.BugsOnly"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # Libraries are heard from WARNING on, whatever the level: below it they tell addresses and headers of what is sent,
+    # and these hold passwords and keys.
+    "root": {"handlers": ["stderr"], "level": "ERROR" if LOG_LEVEL == "ERROR" else "WARNING"},
     "loggers": {
+        "tandem": {"level": LOG_LEVEL},
+        # Takes away the handlers that Django's own configuration gave to it.
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
-        # It tells the address of each request at INFO, and a gateway's address may hold a password.
-        "httpx": {"level": "WARNING"},
         # Each refused request would be a line here, a second time; the request line of the middleware has it.
-        "django.request": {"level": "CRITICAL", "propagate": False},
+        "django.request": {"filters": ["bugs"], "level": "ERROR"},
     },
 }

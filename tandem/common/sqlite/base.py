@@ -38,6 +38,8 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base as django_sqlite
 
+from tandem.common.context import tally
+
 try:
     import fcntl
 except ImportError:  # not a Unix
@@ -164,6 +166,8 @@ class QueuedCursor(django_sqlite.SQLiteCursorWrapper):
         return super().convert_query(query, param_names=param_names)
 
     def execute(self, query: str, params: Any = None) -> Any:
+        if query[:6] != "BEGIN ":  # not counted on PostgreSQL either
+            tally.queries += 1
         if self.connection.in_transaction or not begins_to_write(query):
             done = super().execute(query, params)
             if query[:6].upper() in ("COMMIT", "ROLLBA", "END"):
@@ -176,6 +180,7 @@ class QueuedCursor(django_sqlite.SQLiteCursorWrapper):
             self.database.leave_write_queue()
 
     def executemany(self, query: str, param_list: Iterable[Any]) -> Any:
+        tally.queries += 1
         if self.connection.in_transaction or not begins_to_write(query):
             return super().executemany(query, param_list)
         self.database.enter_write_queue()

@@ -110,8 +110,8 @@ def test_asking_whether_one_can_write_writes_nothing() -> None:
 
 def test_metrics_count_requests_and_tell_what_waits() -> None:
     queue_message(to="+910000000001", text="x", purpose="otp", now=moments.now() - timedelta(seconds=30))
-    metrics.observe_request(route="api/x/<int:pk>/", method="GET", status=200, seconds=0.004)
-    metrics.observe_request(route="", method="BREW", status=405, seconds=0.004)
+    metrics.observe_request(route="api/x/<int:pk>/", method="GET", status=200, seconds=0.004, queries=2)
+    metrics.observe_request(route="", method="BREW", status=405, seconds=0.004, queries=0)
     page = Client().get("/metrics")
     assert page["Content-Type"].startswith("text/plain")
     lines = page.content.decode().splitlines()
