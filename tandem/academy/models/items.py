@@ -49,6 +49,7 @@ class Task(Item):
         indexes = [
             models.Index(fields=["record", "position", "id"], name="tasks_of_record"),
             models.Index(fields=["user", "due", "id"], condition=Q(completed=False), name="open_tasks_of_person"),
+            models.Index(fields=["record", "due", "id"], condition=Q(completed=False), name="open_tasks_of_record"),
         ]
 
 
