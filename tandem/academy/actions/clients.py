@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from tandem.academy.actions.enrollments import settle
 from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
 from tandem.academy.actions.together import Together
 from tandem.academy.models import Client, Entity, Student
@@ -63,14 +64,18 @@ def delete_client(client: Client, *, cascade: bool = False, by: User, now: datet
 
 
 def restore_client(client: Client, *, by: User, now: datetime) -> None:
-    """Bring a client back, with the students that the same deletion took along. One query per student."""
+    """Bring a client back, with the students that the same deletion took along, to where their seats are by now.
+
+    Up to ten queries per student.
+    """
     with transaction.atomic():
         locked = Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
         deletion = locked.deletion
         restore_record(Entity.CLIENT, locked, by=by, now=now)
         if deletion is not None:
-            for student in Student.objects.filter(deletion=deletion).select_for_update(of=("self",)):
+            for student in Student.objects.filter(deletion=deletion).select_for_update(of=("self",)).order_by("pk"):
                 restore_record(Entity.STUDENT, student, by=by, now=now)
+                settle(student, by=by, now=now)
 
 
 def _own(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,8 +98,12 @@ def delete_enrollment(enrollment: Enrollment, *, by: User, now: datetime) -> Non
 
 
 def restore_enrollment(enrollment: Enrollment, *, by: User, now: datetime) -> None:
-    """Five queries. Raises CohortDeleted."""
+    """Bring an enrollment back, with the seats that went along; their students, where they are back already, sit there.
+
+    Six queries, and up to eight for each of these students. Raises CohortDeleted.
+    """
     with transaction.atomic():
+        students = _students_of(enrollment)
         cohort = Cohort.objects.select_for_update(of=("self",)).get(pk=enrollment.cohort_id)
         if cohort.deleted_at is not None:
             raise CohortDeleted
@@ -107,6 +111,16 @@ def restore_enrollment(enrollment: Enrollment, *, by: User, now: datetime) -> No
         if locked.deletion is not None:
             EnrollmentDetail.objects.filter(deletion=locked.deletion).update(deleted_at=None, deletion=None)
         restore_record("enrollment", locked, by=by, now=now)
+        for student in students:
+            settle(student, by=by, now=now)
+
+
+def _students_of(deleted: Enrollment) -> list[Student]:
+    """The live students whose seats went along with an enrollment, locked."""
+    if deleted.deletion is None:
+        return []
+    of_seats = EnrollmentDetail.objects.filter(deletion=deleted.deletion, enrollment=deleted).values("student")
+    return list(Student.objects.live().filter(pk__in=of_seats).select_for_update(of=("self",)).order_by("pk"))
 
 
 def _refuse_while_in_use(locked: Enrollment) -> None:
@@ -193,6 +207,29 @@ def restore_seat(seat: EnrollmentDetail, *, by: User, now: datetime) -> None:
         restore_record("enrollment_detail", locked, by=by, now=now)
         if is_active:
             _place_by_seats(student, by=by, now=now)
+
+
+def settle(student: Student, *, by: User, now: datetime) -> None:
+    """Put a student who has just come back, or whose seat has, where the seats say; an event when that is elsewhere.
+
+    Nobody counted a deleted student, so an enrollment or a cohort may have been deleted or changed meanwhile. A student
+    whom a transfer brought into a cohort without a seat stays there as long as there is that cohort. The student's row
+    is locked; so are the cohort and the enrollments then, for whoever deletes one of them looks at who is in it. Up to
+    eight queries.
+    """
+    cohort = Cohort.objects.select_for_update(of=("self",)).filter(students=student).first()
+    own = EnrollmentDetail.objects.filter(student=student, status=DetailStatus.ACTIVE)
+    list(Enrollment.objects.select_for_update(of=("self",)).filter(pk__in=own.values("enrollment")).order_by("pk"))
+    taught_in = list(seats_of(student).values_list("enrollment__cohort", flat=True))
+    present = student.actual_cohort_id
+    if taught_in:
+        place = present if present in taught_in else taught_in[0]
+    elif cohort is None or cohort.deleted_at is not None:
+        place = None
+    else:
+        went_along = own.exclude(deleted_at=None).exclude(enrollment__deleted_at=None).filter(enrollment__cohort=cohort)
+        place = None if went_along.exists() else present
+    place_student(student, {"actual_cohort_id": place}, by=by, now=now)
 
 
 def unknown(field: str, pk: Any) -> Invalid:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from tandem.academy.actions.enrollments import settle
 from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
 from tandem.academy.actions.together import Draft, Together
 from tandem.academy.models import Client, Entity, Student
@@ -68,13 +69,15 @@ def delete_student(student: Student, *, by: User, now: datetime) -> None:
 
 
 def restore_student(student: Student, *, by: User, now: datetime) -> None:
-    """Bring a student back. Four queries. Raises ClientDeleted."""
+    """Bring a student back, to where the seats are by now. Up to twelve queries. Raises ClientDeleted."""
     with transaction.atomic():
         client = Client.objects.select_for_update().get(pk=student.client_id)
         if client.deleted_at is not None:
             raise ClientDeleted
         locked = Student.objects.select_for_update(of=("self",)).get(pk=student.pk)
-        restore_record(Entity.STUDENT, locked, by=by, now=now)
+        if locked.deleted_at is not None:
+            restore_record(Entity.STUDENT, locked, by=by, now=now)
+            settle(locked, by=by, now=now)
 
 
 def _locked_client(pk: UUID) -> Client:

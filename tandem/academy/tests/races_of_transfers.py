@@ -6,7 +6,10 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from tandem.academy.actions.enrollments import enroll
+from django.db import connection, transaction
+
+from tandem.academy.actions.enrollments import delete_enrollment, enroll
+from tandem.academy.actions.students import delete_student, restore_student
 from tandem.academy.actions.transfers import approve_transfer, carry_out_due_transfers, create_transfer
 from tandem.academy.models import EnrollmentDetail, Student, TransferRequest
 from tandem.academy.tests.teaching import cohort, enrollment, student
@@ -116,3 +119,38 @@ def seat_or_delete() -> Scenario:
     answers = yield act
     into.refresh_from_db()
     return {"answers": answers, "gone": into.deleted_at is not None, "seats": len(_seats())}
+
+
+def back_or_delete() -> Scenario:
+    """A student comes back while the enrollment, in which nobody is seen, is deleted and that not yet committed."""
+    jane, into, by, now = student(), enrollment(), person("asha"), moments.now()
+    enroll(jane.pk, into.pk, by=by, now=now)
+    delete_student(jane, by=by, now=now)
+    deleted = 7_264_633_777  # an advisory lock, held by who has deleted
+
+    def delete() -> None:
+        with transaction.atomic():
+            delete_enrollment(into, by=by, now=now)
+            _ask("SELECT pg_advisory_xact_lock(%s)", deleted)
+            while not (_ask(_WAITING) or Student.objects.live().exists()):
+                pass
+
+    def come_back() -> None:
+        while not _ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", deleted % 2**32):
+            pass
+        restore_student(jane, by=by, now=now)
+
+    yield lambda n: (delete, come_back)[n]()
+    jane.refresh_from_db()
+    return {"placed": jane.actual_cohort_id is not None, "seats": EnrollmentDetail.objects.live().count()}
+
+
+_WAITING = """SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE datname = current_database() AND locktype = 'transactionid' AND NOT granted"""
+
+
+def _ask(sql: str, *parameters: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(sql, parameters)
+        return cursor.fetchone()[0]

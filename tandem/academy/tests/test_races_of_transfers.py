@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.racing import race
 
@@ -74,3 +75,8 @@ def test_no_seat_is_left_in_an_enrollment_that_is_gone(tmp_path: Path) -> None:
         {"answers": [409, 201], "gone": False, "seats": 1},
         {"answers": [204, 400], "gone": True, "seats": 0},
     )
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite only one writes at a time")
+def test_who_comes_back_while_the_enrollment_goes_is_not_left_in_it(tmp_path: Path) -> None:
+    assert race(f"{HERE}:back_or_delete", tmp_path, times=2) == {"placed": False, "seats": 0}
