@@ -1,11 +1,12 @@
 """Whether a record has a certain value of an attribute.
 
 On PostgreSQL it is containment (`@>`), which the GIN index of the column serves; on SQLite the same is asked of
-json_each.
+each row's JSON.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -26,15 +27,30 @@ class Contains(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         column, wanted = (compiler.compile(expression) for expression in self.source_expressions)
-        sql = (
-            f"EXISTS (SELECT 1 FROM json_each({column[0]}) stored, json_each({wanted[0]}) wanted WHERE "
-            "stored.key = wanted.key AND ((stored.type = wanted.type OR stored.type IN ('integer', 'real') AND "
-            "wanted.type IN ('integer', 'real')) AND stored.type <> 'array' AND stored.value = wanted.value "
-            "OR stored.type = 'array' AND wanted.type = 'array' AND NOT EXISTS "
-            "(SELECT 1 FROM json_each(wanted.value) w WHERE w.value NOT IN "
-            "(SELECT s.value FROM json_each(stored.value) s))))"
-        )
-        return sql, [*column[1], *wanted[1]]
+        parts = {name: (f"(SELECT {name} FROM json_each({wanted[0]}))", wanted[1]) for name in _OF_WANTED}
+        parts["column"] = column
+        # Names of parts stand at the odd places.
+        sql: list[str] = []
+        parameters: list[Any] = []
+        for place, piece in enumerate(re.split(r"\{(\w+)\}", _HOLDS)):
+            text, own = parts[piece] if place % 2 else (piece, ())
+            sql.append(text)
+            parameters += own
+        return "".join(sql), parameters
+
+
+_OF_WANTED = ("fullkey", "type", "value")
+# What is said of the wanted value stands in subqueries that do not hang on the row: SQLite works them out once for a
+# statement. To join json_each of both objects for each row took three to five times as long.
+_HOLDS = (
+    "CASE json_type({column}, {fullkey}) "
+    "WHEN {type} THEN CASE {type} WHEN 'array' THEN NOT EXISTS (SELECT 1 FROM json_each({value}) w "
+    "WHERE w.value NOT IN (SELECT s.value FROM json_each({column}, {fullkey}) s)) "
+    "ELSE json_extract({column}, {fullkey}) = {value} END "
+    "WHEN 'integer' THEN {type} = 'real' AND json_extract({column}, {fullkey}) = {value} "
+    "WHEN 'real' THEN {type} = 'integer' AND json_extract({column}, {fullkey}) = {value} "
+    "ELSE 0 END"
+)
 
 
 def within(name: str, value: Any) -> tuple[str, str]:
