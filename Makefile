@@ -8,7 +8,7 @@ JOBS ?= 2
 TANDEM := .venv/bin/tandem
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: help run setup check test bench soak
+.PHONY: help run setup check test bench growth soak
 
 help:
 	@echo "make run     install, load a demo company the first time, serve on http://127.0.0.1:$(PORT)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   format, lint, types, import arrows, migrations"
 	@echo "make test    all tests, on SQLite and PostgreSQL (TESTS='tandem/sms -k expired' for some)"
 	@echo "make bench   the benchmarks"
+	@echo "make growth  how lists of leads grow to a million, on PostgreSQL"
 	@echo "make soak    the long tests"
 
 run: .venv/installed
@@ -52,6 +53,9 @@ test: .venv/installed
 
 bench: .venv/installed
 	@.venv/bin/python -m bench
+
+growth: .venv/installed
+	@.venv/bin/python -m bench --growth
 
 soak: .venv/installed
 	@.venv/bin/python tests/run.py --jobs $(JOBS) --soak $(TESTS)
