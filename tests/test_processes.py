@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -76,6 +79,26 @@ def test_a_killed_server_takes_its_processes_along_and_is_started_again(served: 
     served.wait_until(lambda: not alive(below), "the old server's processes have died")
     served.wait_until(served.answers, "a new server answers")
     assert served.child("web") not in {0, server}
+
+
+def test_slow_clients_hold_nobody_up(served: Served) -> None:
+    """500 that never finish what they began to send: half of them their headers, half their bodies."""
+    begun = [b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"POST /api-token-auth/ HTTP/1.1\r\nHost: x\r\n"]
+    begun[1] += b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    with ExitStack() as open_ones:
+        for n in range(500):
+            slow = open_ones.enter_context(socket.create_connection(("127.0.0.1", served.port)))
+            slow.sendall(begun[n % 2])
+        seconds = sorted(_timed(served.answers) for _ in range(100))
+    print(f"with 500 slow clients, a healthy one: median {seconds[50] * 1000:.0f} ms, p99 {seconds[98] * 1000:.0f} ms")
+    served.wait_until(served.answers, "it answers after they have gone away")
+    assert alive(served.tree()) >= {served.child("web")}
+
+
+def _timed(answers: Callable[[], bool]) -> float:
+    began = time.monotonic()
+    assert answers()
+    return time.monotonic() - began
 
 
 def test_a_second_server_on_the_same_port_is_refused(served: Served) -> None:

@@ -52,13 +52,11 @@ def serve(host: str, port: int, workers: int) -> None:
     from granian.log import LogLevels
 
     server = Granian(
-        "tandem.config.wsgi:application",
+        "tandem.config.door:Door",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=workers,
-        # One thread in each process: Python code runs on one at a time anyhow, and a second one makes the first slower.
-        blocking_threads=1,
         # A server process that dies is started again at once; one that dies again and again ends the server, and the
         # supervisor starts that anew with growing pauses.
         respawn_failed_workers=True,
@@ -72,9 +70,12 @@ def serve(host: str, port: int, workers: int) -> None:
 def _load(server: int) -> Any:
     """Runs in each server process before it listens."""
     lifeline.tie_to_parent(server)
+    # Django warns of what blocks an event loop. This loop is there to be blocked: see tandem.config.door.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    from tandem.config.door import Door
     from tandem.config.wsgi import application
 
-    return application
+    return Door(application)
 
 
 if __name__ == "__main__":

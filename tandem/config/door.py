@@ -1,0 +1,186 @@
+"""How requests come in: bodies are taken in and answers handed out beside each other, requests are worked on in turn.
+
+Granian's own WSGI interface works on a request from its first byte on. One client that sends half a body then holds the
+process, and two of them held all of Tandem; a slow reader of a large table did the same. Here an event loop receives
+bodies and sends answers, for any number of clients at a time, and calls the WSGI application with what is complete.
+The application runs in the loop's own thread, which costs nothing to get to: Python works on one request at a time
+anyhow, and the loop has nothing better to do meanwhile.
+
+A request that waited too long for its turn is refused: whoever sent it is about to give up, and work for nobody is what
+an overload grows from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Final, cast
+
+log = logging.getLogger(__name__)
+
+LARGEST_BODY: Final = 32 * 1024 * 1024  # bytes; what an endpoint takes is less, and its own business
+IN_MEMORY: Final = 1024 * 1024  # bytes of a body; more goes to a file
+MOST_WAITING: Final = 500  # requests that wait for their turn in one process
+LONGEST_WAIT_SECONDS: Final = 5.0
+NEXT_PIECE_SECONDS: Final = 20.0  # that a client may take for the next piece of its body, or of an answer
+WHOLE_BODY_SECONDS: Final = 300.0
+RETRY_AFTER_SECONDS: Final = 2
+
+_NAMES: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Headers = list[tuple[str, str]]
+
+
+class Refused(Exception):
+    """An answer that the application is not asked for."""
+
+    def __init__(self, status: int, code: str, detail: str, *more: tuple[str, str]) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.body = f'{{"detail":"{detail}","code":"{code}"}}'.encode()
+        self.headers = [("Content-Type", "application/json"), *more]
+
+
+class Gone(Exception):
+    """Nobody is there any more to be answered."""
+
+
+NO_LENGTH = Refused(411, "length_required", "Send the length of the body: Content-Length.", ("Connection", "close"))
+TOO_LARGE = Refused(413, "too_large", "This request is too large.", ("Connection", "close"))
+TOO_SLOW = Refused(408, "too_slow", "The rest of this request did not arrive in time.", ("Connection", "close"))
+BUSY = Refused(503, "busy", "The server is busy. Try again in a moment.", ("Retry-After", str(RETRY_AFTER_SECONDS)))
+
+
+class Door:
+    """An RSGI application around a WSGI application. One object for each server process."""
+
+    def __init__(self, application: Application, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._application, self._clock = application, clock
+        self._waiting = 0
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        try:
+            if scope.proto != "http":
+                return
+            length = _length(scope)
+            with await _body(protocol, length) if length else BytesIO() as body:
+                await self._turn()
+                status, shown, pieces = self._answer(_environ(scope, body))
+        except Refused as refused:
+            protocol.response_bytes(refused.status, refused.headers, refused.body)
+            return
+        except Gone:
+            return
+        if isinstance(pieces, bytes):
+            protocol.response_bytes(status, shown, pieces)
+        else:
+            await _stream(protocol, status, shown, pieces)
+
+    async def _turn(self) -> None:
+        """Let all that has arrived meanwhile line up, and come back when it is this request's turn. Raises BUSY."""
+        if self._waiting >= MOST_WAITING:
+            raise BUSY
+        arrived = self._clock()
+        self._waiting += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self._waiting -= 1
+        if self._clock() - arrived > LONGEST_WAIT_SECONDS:
+            raise BUSY
+
+    def _answer(self, environ: dict[str, Any]) -> tuple[int, Headers, bytes | Iterable[bytes]]:
+        told: list[Any] = []
+        pieces = self._application(environ, lambda status, headers, *_: told.extend((status, headers)))
+        status, headers = told
+        return int(status[:3]), headers, pieces[0] if isinstance(pieces, list) else pieces
+
+
+def _length(scope: Any) -> int:
+    """How long the body will be. Raises TOO_LARGE and NO_LENGTH."""
+    given = scope.headers.get("content-length")
+    if given is None:
+        # Of a body in chunks that breaks off, the server does not tell that it is not the whole one.
+        if "transfer-encoding" in scope.headers:
+            raise NO_LENGTH
+        return 0
+    if not given.isascii() or not given.isdigit() or len(given) > 15 or int(given) > LARGEST_BODY:
+        raise TOO_LARGE
+    return int(given)
+
+
+async def _body(protocol: Any, length: int) -> IO[bytes]:
+    """The whole body, at its beginning. Raises TOO_SLOW, and Gone when the client went away in the middle."""
+    # Whoever asked closes it; where that does not come about, it is closed with its last reference.
+    body: Any = BytesIO() if length <= IN_MEMORY else SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+    received, pieces = 0, aiter(protocol)
+    try:
+        async with asyncio.timeout(WHOLE_BODY_SECONDS):
+            while received < length:
+                async with asyncio.timeout(NEXT_PIECE_SECONDS):
+                    piece = await pieces.__anext__()
+                received += len(piece)
+                body.write(piece)
+    except TimeoutError:
+        raise TOO_SLOW from None
+    except StopAsyncIteration:
+        raise Gone from None
+    body.seek(0)
+    return cast(IO[bytes], body)
+
+
+async def _stream(protocol: Any, status: int, headers: Headers, pieces: Iterable[bytes]) -> None:
+    """Hand out piece after piece, as fast as the client takes them; one that takes none for too long is left."""
+    try:
+        transport = protocol.response_stream(status, headers)
+        for piece in _sized(pieces):
+            async with asyncio.timeout(NEXT_PIECE_SECONDS):
+                await transport.send_bytes(piece)
+    except TimeoutError:
+        log.info("a client stopped to take its answer")
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+
+
+def _sized(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    return (piece for piece in pieces if piece)
+
+
+def _environ(scope: Any, body: IO[bytes]) -> dict[str, Any]:
+    """What PEP 3333 wants to be told. Texts are Latin-1 for bytes, as it says."""
+    host, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": body,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    if scope.authority:
+        environ["HTTP_HOST"] = scope.authority
+    for name, value in scope.headers.items():
+        # "x_forwarded_for" would become the same name as "x-forwarded-for", which proxies clean and this not.
+        if "_" in name:
+            continue
+        key = _NAMES.get(name) or "HTTP_" + name.upper().replace("-", "_")
+        environ[key] = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}" if key in environ else value
+    return environ
