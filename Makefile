@@ -18,6 +18,7 @@ help:
 	@echo "make bench   the benchmarks"
 	@echo "make growth  how lists of leads grow to a million, on PostgreSQL"
 	@echo "make soak    the long tests"
+	@echo "make audit   known holes in what is installed (asks pypi.org), and in the settings"
 
 run: .venv/installed
 	@$(TANDEM) migrate
@@ -46,6 +47,7 @@ check: .venv/installed
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/bandit --quiet --recursive --configfile pyproject.toml tandem
 	.venv/bin/python manage.py makemigrations --check --dry-run
 
 test: .venv/installed
@@ -59,3 +61,9 @@ growth: .venv/installed
 
 soak: .venv/installed
 	@.venv/bin/python tests/run.py --jobs $(JOBS) --soak $(TESTS)
+
+# What the lock file would install, extras included. --strict: what could not be asked about is a failure, not a pass.
+audit: .venv/installed
+	.venv/bin/pytest -q -p no:xdist tests/test_audit.py
+	$(UV) export --frozen --quiet --no-dev --all-extras --no-emit-project --no-hashes | \
+		.venv/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement /dev/stdin

@@ -12,6 +12,8 @@ from functools import cache
 from typing import Any
 
 from django.utils.functional import cached_property
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils.serializer_helpers import BindingDict
 
@@ -48,6 +50,8 @@ def _fields_of(form: type[Input], partial: bool) -> BindingDict:
     return fields
 
 
+# The schema says `string` of these and no format: what they accept is wider than any that it knows.
+@extend_schema_field(OpenApiTypes.STR)
 class ClockField(serializers.Field[Any, Any, Any, Any]):
     """A wall-clock time `HH:MM`, or `HH:MM:00` as time pickers send it."""
 
@@ -63,6 +67,7 @@ class ClockField(serializers.Field[Any, Any, Any, Any]):
         return value.strftime("%H:%M")
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class DayOrMomentField(serializers.Field[Any, Any, Any, Any]):
     """A date or a date-time; what was meant is kept (`moments.DayOrMoment`)."""
 
@@ -80,6 +85,7 @@ class DayOrMomentField(serializers.Field[Any, Any, Any, Any]):
         return str(value)
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class DayField(DayOrMomentField):
     """A day; of a date-time the site's day."""
 
@@ -90,6 +96,7 @@ class DayField(DayOrMomentField):
         return str(value)
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class MomentField(DayOrMomentField):
     """A moment; a bare date is that day's midnight in the site's zone."""
 

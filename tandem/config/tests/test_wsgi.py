@@ -15,7 +15,6 @@ from django.urls.resolvers import RoutePattern, URLPattern
 from tandem.common.routes import RouteIndex
 from tandem.config.wsgi import Application
 
-
 SAMPLES = {"int": "7", "uuid": "0b0f1b0e-5d3c-4a3e-9f0a-1a2b3c4d5e6f", "slug": "a-b", "str": "word", "path": "a"}
 
 
