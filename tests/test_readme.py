@@ -34,5 +34,9 @@ def test_the_tour_works_as_pasted(tmp_path: Path) -> None:
         '"detail":"completed"',
         '"type":"visit.completed"',
         "id,card_id,card_model,customer_id",
+        '"student_name":"Priya"',
+        '"type":"lead.updated"',
+        '"task":"Call the principal"',
+        '"holds":false',
     ):
         assert expected in done.stdout, expected
