@@ -1,6 +1,7 @@
 """A sender that kills itself; run by test_crashes.py as a process: `python -m tandem.webhooks.tests.crashing <point>`.
 
-`prepare <url> <count>` makes a webhook and changes that it is to be told of. `<point>` works until it dies there.
+`prepare <url> <count> <others> <each>` makes a webhook and changes that it is to be told of, and other webhooks with
+some changes each. `<point>` works until it dies there.
 `finish` works until nothing is due, tells how many deliveries wait, and works on when their leases have run out.
 """
 
@@ -14,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 
-def prepare(url: str, count: str) -> None:
+def prepare(url: str, count: str, others: str = "0", each: str = "0") -> None:
     from tandem.academy.models import Lead
     from tandem.common import moments
     from tandem.webhooks.tests.hooks import hook
@@ -25,6 +26,10 @@ def prepare(url: str, count: str) -> None:
     for n in range(int(count)):
         lead = Lead.objects.create(name="Jo", stage="New", created_at=now, updated_at=now)
         assert asha.patch(f"/api/leads/{lead.pk}/", {"name": str(n)}).status_code == 200
+    for n in range(int(others)):
+        hook("Client", url=f"{url}/{n}")
+    for n in range(int(each)):
+        assert asha.post("/api/clients/", {"name": str(n)}).status_code == 201
 
 
 def die(*_: Any, **__: Any) -> None:
