@@ -16,7 +16,8 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final, cast
@@ -63,6 +64,9 @@ class Door:
     def __init__(self, application: Application, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._application, self._clock = application, clock
         self._waiting = 0
+        # One for all requests, as one thread would have: Django keeps its connections to the database in it, and would
+        # open new ones in the context of each task.
+        self._context = copy_context()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         try:
@@ -71,7 +75,7 @@ class Door:
             length = _length(scope)
             with await _body(protocol, length) if length else BytesIO() as body:
                 await self._turn()
-                status, shown, pieces = self._answer(_environ(scope, body))
+                status, shown, pieces = self._context.run(self._answer, _environ(scope, body))
         except Refused as refused:
             protocol.response_bytes(refused.status, refused.headers, refused.body)
             return
@@ -80,7 +84,7 @@ class Door:
         if isinstance(pieces, bytes):
             protocol.response_bytes(status, shown, pieces)
         else:
-            await _stream(protocol, status, shown, pieces)
+            await self._stream(protocol, status, shown, pieces)
 
     async def _turn(self) -> None:
         """Let all that has arrived meanwhile line up, and come back when it is this request's turn. Raises BUSY."""
@@ -100,6 +104,22 @@ class Door:
         pieces = self._application(environ, lambda status, headers, *_: told.extend((status, headers)))
         status, headers = told
         return int(status[:3]), headers, pieces[0] if isinstance(pieces, list) else pieces
+
+    async def _stream(self, protocol: Any, status: int, headers: Headers, pieces: Iterable[bytes]) -> None:
+        """Hand out piece after piece, as fast as the client takes them; one that takes none for too long is left."""
+        rest = iter(pieces)
+        try:
+            transport = protocol.response_stream(status, headers)
+            while (piece := self._context.run(next, rest, None)) is not None:
+                if piece:
+                    async with asyncio.timeout(NEXT_PIECE_SECONDS):
+                        await transport.send_bytes(piece)
+        except TimeoutError:
+            log.info("a client stopped to take its answer")
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                self._context.run(close)
 
 
 def _length(scope: Any) -> int:
@@ -133,25 +153,6 @@ async def _body(protocol: Any, length: int) -> IO[bytes]:
         raise Gone from None
     body.seek(0)
     return cast(IO[bytes], body)
-
-
-async def _stream(protocol: Any, status: int, headers: Headers, pieces: Iterable[bytes]) -> None:
-    """Hand out piece after piece, as fast as the client takes them; one that takes none for too long is left."""
-    try:
-        transport = protocol.response_stream(status, headers)
-        for piece in _sized(pieces):
-            async with asyncio.timeout(NEXT_PIECE_SECONDS):
-                await transport.send_bytes(piece)
-    except TimeoutError:
-        log.info("a client stopped to take its answer")
-    finally:
-        close = getattr(pieces, "close", None)
-        if close is not None:
-            close()
-
-
-def _sized(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    return (piece for piece in pieces if piece)
 
 
 def _environ(scope: Any, body: IO[bytes]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.local import Local
 
 from tandem.config import door
 from tandem.config.door import Door
@@ -235,3 +236,21 @@ def test_no_more_than_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(all_at_once())
     assert [protocol.answer[0] for protocol in protocols if protocol.answer] == [200, 200, 200, 503, 200]
+
+
+def test_what_django_keeps_for_a_thread_is_kept_from_request_to_request() -> None:
+    """Its connections to the database above all, which would else be opened anew for every request."""
+    kept, seen = Local(), []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        seen.append(getattr(kept, "value", None))
+        kept.value = "here"
+        return echo(environ, start_response)
+
+    async def one_after_the_other() -> None:
+        one = Door(application)
+        for _ in range(2):
+            await asyncio.create_task(one.__rsgi__(Scope("GET"), Protocol()))
+
+    asyncio.run(one_after_the_other())
+    assert seen == [None, "here"]
