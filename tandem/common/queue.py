@@ -92,6 +92,16 @@ def record(row: Any, **changes: Any) -> bool:
     return held.update(lease_until=None, **changes) == 1
 
 
+def held(rows: Sequence[Any]) -> list[bool]:
+    """Which of the claims of some rows of one model are still held; the rows are locked. One query.
+
+    For results that are written together, by `writing.update_each` in the same transaction.
+    """
+    found = type(rows[0])._default_manager.filter(pk__in=[row.pk for row in rows], status=PENDING)
+    present = set(found.select_for_update(of=("self",)).values_list("pk", "attempts", "lease_until"))
+    return [(row.pk, row.attempts, row.lease_until) in present for row in rows]
+
+
 def next_attempt(schedule: Sequence[timedelta], *, after_attempts: int, key: int, now: datetime) -> datetime | None:
     """When to try again after so many attempts that failed; None when the schedule is used up.
 

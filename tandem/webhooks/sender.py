@@ -25,7 +25,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 
 from tandem.common import metrics, moments
-from tandem.webhooks.actions.claims import claim
+from tandem.webhooks.actions.claims import AT_ONE_RECEIVER, claim
 from tandem.webhooks.actions.deliveries import record_outcomes
 from tandem.webhooks.actions.fan_out import fan_out
 from tandem.webhooks.letters import Letter, Outcome, attempt, letter
@@ -38,7 +38,9 @@ log = logging.getLogger(__name__)
 # there is room for the others.
 IN_FLIGHT = 400
 FAILING_IN_FLIGHT = 200
-RECORDED_TOGETHER = 10
+# From here on a receiver gets one attempt at a time: else 40 that begin to hang in the same 15 s would take all.
+AMPLE_IN_FLIGHT = 100
+RECORDED_TOGETHER = 40
 LAND_SECONDS = 17.0  # an attempt's 15 s and its recording; less than a supervisor's patience
 
 
@@ -131,7 +133,8 @@ class Sender:
             return 0
         failing = sum(1 for one in self._in_flight.values() if one.webhook.failing_since is not None)
         now = self._clock()
-        claimed = claim(now=now, most=room, most_failing=FAILING_IN_FLIGHT - failing)
+        at_one = AT_ONE_RECEIVER if len(self._in_flight) < AMPLE_IN_FLIGHT else 1
+        claimed = claim(now=now, most=room, most_failing=FAILING_IN_FLIGHT - failing, at_one=at_one)
         for delivery in claimed:
             self._in_flight[delivery.pk] = delivery
             self._fly(delivery, _letter(delivery, now=now), at=now)

@@ -22,8 +22,9 @@ from tandem.common import queue
 from tandem.common.reading.statement import Param, Selection, adapted, selection
 from tandem.webhooks.models import Delivery, DeliveryStatus, Webhook
 
-AT_ONE_RECEIVER = 4  # attempts at a time, by all workers together
+AT_ONE_RECEIVER = 10  # attempts at a time, by all workers together: what a kill repeats at most
 AT_A_FAILING_ONE = 1
+TOGETHER = 40  # deliveries in one claim; those for one receiver cost hardly more than one does
 
 # 15 s for the attempt, up to 20 s of waiting for SQLite's other writers, and room for a machine that is overloaded.
 LEASE = timedelta(seconds=60)
@@ -37,22 +38,22 @@ class Ready:
     is_failing: bool
     busy: int
 
-    @property
-    def room(self) -> int:
-        return (AT_A_FAILING_ONE if self.is_failing else AT_ONE_RECEIVER) - self.busy
+    def room(self, at_one: int) -> int:
+        return (AT_A_FAILING_ONE if self.is_failing else at_one) - self.busy
 
 
-def claim(*, now: datetime, most: int, most_failing: int) -> list[Delivery]:
+def claim(*, now: datetime, most: int, most_failing: int, at_one: int = AT_ONE_RECEIVER) -> list[Delivery]:
     """Claim due deliveries, with their webhooks; an empty list when there are none.
 
-    most: how many, at most a group. most_failing: how many of those for receivers that failed last. One query when
-    nothing is due; else four and one for each webhook.
+    most: how many. most_failing: how many of those for receivers that failed last. at_one: how many attempts at one
+    receiver there may then be, by all workers together. One query when nothing is due; else four and one for each
+    webhook.
     """
-    chosen = _chosen(_ready(now), min(most, queue.GROUP), most_failing)
+    chosen = _chosen(_ready(now), min(most, TOGETHER), most_failing, at_one)
     if not chosen:
         return []
     with transaction.atomic(durable=True):
-        locked = _locked(chosen, now)
+        locked = _locked(chosen, now, at_one)
         portions = [(_next(webhook, now), room) for webhook, room in locked]
         claimed = queue.take(portions, now=now, lease=LEASE)
     webhooks = {webhook.pk: webhook for webhook, _ in locked}
@@ -79,20 +80,20 @@ def _ready_statement() -> Selection:
     return selection(rows.order_by("busy", "due").values_list("pk", "failing_since", "busy", "due"))
 
 
-def _chosen(ready: Sequence[Ready], most: int, most_failing: int) -> dict[UUID, int]:
+def _chosen(ready: Sequence[Ready], most: int, most_failing: int, at_one: int) -> dict[UUID, int]:
     """Webhook → how many of its deliveries to claim; in the given order, one for each before two for any."""
     chosen: dict[UUID, int] = {}
-    for _ in range(AT_ONE_RECEIVER):
+    for _ in range(at_one):
         for one in ready:
             taken = chosen.get(one.pk, 0)
-            if taken < one.room and most > 0 and (most_failing > 0 or not one.is_failing):
+            if taken < one.room(at_one) and most > 0 and (most_failing > 0 or not one.is_failing):
                 chosen[one.pk] = taken + 1
                 most -= 1
                 most_failing -= one.is_failing
     return chosen
 
 
-def _locked(chosen: Mapping[UUID, int], now: datetime) -> list[tuple[Webhook, int]]:
+def _locked(chosen: Mapping[UUID, int], now: datetime, at_one: int) -> list[tuple[Webhook, int]]:
     """The chosen webhooks, their rows locked, with the room that is left now. Two queries.
 
     Two workers never fill the same room: whoever finds a webhook locked leaves it to the other.
@@ -104,7 +105,7 @@ def _locked(chosen: Mapping[UUID, int], now: datetime) -> list[tuple[Webhook, in
     found = []
     for pk, wanted in chosen.items():
         if pk in webhooks:
-            left = Ready(pk, webhooks[pk].failing_since is not None, busy.get(pk, 0)).room
+            left = Ready(pk, webhooks[pk].failing_since is not None, busy.get(pk, 0)).room(at_one)
             found.append((webhooks[pk], min(wanted, left)))
     return [(webhook, room) for webhook, room in found if room > 0]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -12,6 +14,7 @@ from django.db.models import Q
 from tandem.accounts.models import User
 from tandem.common import queue
 from tandem.common.errors import NotFound
+from tandem.common.writing import update_each
 from tandem.events.record import record
 from tandem.webhooks.actions.switching import FAILED_TOO_LONG, GONE, switch_off
 from tandem.webhooks.actions.webhooks import locked_webhook
@@ -19,20 +22,25 @@ from tandem.webhooks.letters import Outcome
 from tandem.webhooks.models import Delivery, DeliveryStatus, Webhook
 from tandem.webhooks.rules import retries
 
-_DONE: tuple[dict[str, Any], str] = ({"status": DeliveryStatus.DELIVERED}, "delivered")
+Landed = tuple[Delivery, Outcome]
+
 _SETTLED = (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED)
 
 
-def record_outcomes(landed: Sequence[tuple[Delivery, Outcome]], *, now: datetime) -> list[str]:
+def record_outcomes(landed: Sequence[Landed], *, now: datetime) -> list[str]:
     """Record what came of claimed deliveries; gives delivered, postponed, failed, held or lease_lost for each.
 
-    One query, one for each delivery, and more where a receiver begins or ceases to fail.
+    One query, two for those in a row that succeeded, one for each that failed, and more where a receiver begins or
+    ceases to fail.
     """
     with transaction.atomic(durable=True):
         # Webhooks before deliveries, as whoever switches one off.
         rows = Webhook.objects.select_for_update(of=("self",)).order_by("pk")
         webhooks = {webhook.pk: webhook for webhook in rows.filter(pk__in={one.webhook_id for one, _ in landed})}
-        return [_record(webhooks[delivery.webhook_id], delivery, outcome, now=now) for delivery, outcome in landed]
+        results: list[str] = []
+        for succeeded, some in groupby(landed, key=lambda one: one[1].is_success):
+            results += (_record_successes if succeeded else _record_failures)(webhooks, list(some), now=now)
+    return results
 
 
 def redeliver(webhook: Webhook, pk: Any, *, by: User, now: datetime) -> Delivery:
@@ -81,8 +89,25 @@ def _again(locked: Webhook, rows: Any, *, now: datetime) -> int:
     return int(rows.filter(free).update(status=status, next_attempt_at=now, failures=0, lease_until=None))
 
 
-def _record(webhook: Webhook, delivery: Delivery, outcome: Outcome, *, now: datetime) -> str:
-    changes, result = _DONE if outcome.is_success else _failed(webhook, delivery, outcome, now=now)
+def _record_successes(webhooks: Mapping[UUID, Webhook], some: Sequence[Landed], *, now: datetime) -> list[str]:
+    held = queue.held([delivery for delivery, _ in some])
+    kept = [one for one, is_held in zip(some, held, strict=True) if is_held]
+    values = {
+        delivery.pk: (DeliveryStatus.DELIVERED, True, [*delivery.tried, outcome.told()], None)
+        for delivery, outcome in kept
+    }
+    update_each(Delivery, values, "status", "answered", "tried", "lease_until")
+    for delivery, outcome in kept:
+        _remember(webhooks[delivery.webhook_id], outcome, now=now)
+    return ["delivered" if is_held else "lease_lost" for is_held in held]
+
+
+def _record_failures(webhooks: Mapping[UUID, Webhook], some: Sequence[Landed], *, now: datetime) -> list[str]:
+    return [_record_failure(webhooks[delivery.webhook_id], delivery, outcome, now=now) for delivery, outcome in some]
+
+
+def _record_failure(webhook: Webhook, delivery: Delivery, outcome: Outcome, *, now: datetime) -> str:
+    changes, result = _failed(webhook, delivery, outcome, now=now)
     if not queue.record(delivery, answered=True, tried=[*delivery.tried, outcome.told()], **changes):
         return "lease_lost"
     _remember(webhook, outcome, now=now)
