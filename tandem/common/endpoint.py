@@ -96,6 +96,8 @@ class Endpoint(APIView):
     shows: ClassVar[Answer | None] = None
     rows: ClassVar[Any] = None  # `Rows`; a bound method of the model's manager
 
+    is_slow: ClassVar[bool] = False  # it may take long, so it is worked on aside from others
+
     metadata_class = None
     read_ahead: Reading | None = None  # the record of this request, when it was read along with the caller
 

@@ -75,7 +75,7 @@ def _load(server: int) -> Any:
     from tandem.config.door import Door
     from tandem.config.wsgi import application
 
-    return Door(application)
+    return Door(application, slow=application.is_slow)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ Granian's own WSGI interface works on a request from its first byte on. One clie
 process, and two of them held all of Tandem; a slow reader of a large table did the same. Here an event loop receives
 bodies and sends answers, for any number of clients at a time, and calls the WSGI application with what is complete.
 The application runs in the loop's own thread, which costs nothing to get to: Python works on one request at a time
-anyhow, and the loop has nothing better to do meanwhile.
+anyhow, and the loop has nothing better to do meanwhile. What may take long, as exports, uploads and the hashing of
+passwords, runs aside in a few threads.
 
 A request that waited too long for its turn is refused: whoever sent it is about to give up, and work for nobody is what
 an overload grows from.
@@ -17,6 +18,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 LARGEST_BODY: Final = 32 * 1024 * 1024  # bytes; what an endpoint takes is less, and its own business
 IN_MEMORY: Final = 1024 * 1024  # bytes of a body; more goes to a file
 MOST_WAITING: Final = 500  # requests that wait for their turn in one process
+SLOW_AT_A_TIME: Final = 4  # slow requests, each with a connection to the database of its own
 LONGEST_WAIT_SECONDS: Final = 5.0
 NEXT_PIECE_SECONDS: Final = 20.0  # that a client may take for the next piece of its body, or of an answer
 WHOLE_BODY_SECONDS: Final = 300.0
@@ -61,8 +64,15 @@ BUSY = Refused(503, "busy", "The server is busy. Try again in a moment.", ("Retr
 class Door:
     """An RSGI application around a WSGI application. One object for each server process."""
 
-    def __init__(self, application: Application, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._application, self._clock = application, clock
+    def __init__(
+        self,
+        application: Application,
+        *,
+        slow: Callable[[dict[str, Any]], bool] = lambda environ: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._application, self._slow, self._clock = application, slow, clock
+        self._aside = ThreadPoolExecutor(SLOW_AT_A_TIME, thread_name_prefix="slow")
         self._waiting = 0
         # One for all requests, as one thread would have: Django keeps its connections to the database in it, and would
         # open new ones in the context of each task.
@@ -75,7 +85,12 @@ class Door:
             length = _length(scope)
             with await _body(protocol, length) if length else BytesIO() as body:
                 await self._turn()
-                status, shown, pieces = self._context.run(self._answer, _environ(scope, body))
+                environ = _environ(scope, body)
+                if self._slow(environ):
+                    loop = asyncio.get_running_loop()
+                    status, shown, pieces = await loop.run_in_executor(self._aside, self._answer, environ)
+                else:
+                    status, shown, pieces = self._context.run(self._answer, environ)
         except Refused as refused:
             protocol.response_bytes(refused.status, refused.headers, refused.body)
             return

@@ -16,6 +16,8 @@ from django.urls import ResolverMatch, get_resolver, set_script_prefix
 
 from tandem.common.routes import RouteIndex
 
+_ROUTE = "tandem.route"  # in the WSGI environment: what `is_slow` has found already
+
 
 class Application(WSGIHandler):
     """Django's own handler, with its routes indexed, and without the signals around a request.
@@ -44,8 +46,14 @@ class Application(WSGIHandler):
         request.close()  # the temporary files of an upload
         return [answer.content]
 
+    def is_slow(self, environ: dict[str, Any]) -> bool:
+        """Whether a request may take long, so that others should not wait for it: a view's `is_slow`, and uploads."""
+        found = environ[_ROUTE] = self._routes.find(environ["PATH_INFO"])
+        view = getattr(found.func, "view_class", None) if found is not None else None
+        return getattr(view, "is_slow", False) or environ.get("CONTENT_TYPE", "").startswith("multipart/")
+
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        found = self._routes.find(request.path_info)
+        found = request.META.get(_ROUTE) or self._routes.find(request.path_info)
         if found is None:
             return super().resolve_request(request)
         request.resolver_match = found

@@ -73,6 +73,8 @@ class ChangePasswordIn(Input):
 
 
 class Login(Endpoint):
+    is_slow = True
+
     @operation(ANYONE, takes=LoginIn, gives=SIGNED_IN_USER, refuses=[WrongCredentials, TooManyTries])
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Sign in with a phone or a username; answers a token pair and who one is."""
@@ -83,6 +85,8 @@ class Login(Endpoint):
 
 
 class Register(Endpoint):
+    is_slow = True
+
     @operation(ANYONE, takes=RegisterIn, gives=SIGNED_IN_USER, status=201, refuses=[TooManyTries])
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Sign up as a customer, whatever role the body claims."""
@@ -107,6 +111,8 @@ class Logout(Endpoint):
 
 
 class ChangePassword(Endpoint):
+    is_slow = True
+
     @operation(SIGNED_IN, takes=ChangePasswordIn, gives=NEW_SESSION, refuses=[TooManyTries])
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Set a new password. Every session ends, this one too; the answer holds the tokens of a new one."""
@@ -119,6 +125,8 @@ class ChangePassword(Endpoint):
 
 
 class ObtainKey(Endpoint):
+    is_slow = True
+
     @operation(ANYONE, takes=KeyIn, gives=KEY, refuses=[TooManyTries])
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """A key for `Authorization: Token <key>`; `username` may also be a phone. Shown once, so keep it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -86,10 +87,11 @@ def pays() -> bool:
 
 
 def _remember(credential: Hashable, person: Known) -> None:
-    _guesses[credential] = person
-    _guesses.move_to_end(credential)
-    if len(_guesses) > KEPT:
-        _guesses.popitem(last=False)
+    with suppress(KeyError):  # another thread was quicker, which is as good
+        _guesses[credential] = person
+        _guesses.move_to_end(credential)
+        if len(_guesses) > KEPT:
+            _guesses.popitem(last=False)
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -254,3 +255,24 @@ def test_what_django_keeps_for_a_thread_is_kept_from_request_to_request() -> Non
 
     asyncio.run(one_after_the_other())
     assert seen == [None, "here"]
+
+
+def test_what_takes_long_keeps_nobody_waiting() -> None:
+    """The slow one ends only after another was answered: in the same thread, neither would ever end."""
+    answered = threading.Event()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            assert answered.wait(30)
+        else:
+            answered.set()
+        return echo(environ, start_response)
+
+    slow, quick = Protocol(), Protocol()
+
+    async def both() -> None:
+        one = Door(application, slow=lambda environ: environ["PATH_INFO"] == "/slow")
+        await asyncio.gather(one.__rsgi__(Scope("GET", "/slow"), slow), one.__rsgi__(Scope("GET"), quick))
+
+    asyncio.run(both())
+    assert [one.answer[0] for one in (slow, quick) if one.answer] == [200, 200]

@@ -95,3 +95,28 @@ def test_what_a_form_brought_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("django.core.handlers.wsgi.WSGIRequest.close", lambda request: closed.append(request.path))
     _asked("/livez", **{"wsgi.input": io.BytesIO(b"")})
     assert closed == ["/livez"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "slow"),
+    [
+        ("/api/crm/services/7/", "", False),
+        ("/api/leads/", "application/json", False),
+        ("/api/auth/login/", "application/json", True),
+        ("/api/crm/admin/export/services/", "", True),
+        ("/api/leads/export/", "", True),
+        ("/api/leads/import/", "multipart/form-data; boundary=x", True),
+        ("/nothing/", "", False),
+    ],
+)
+def test_it_knows_what_may_take_long(path: str, content_type: str, slow: bool) -> None:
+    assert Application().is_slow({"PATH_INFO": path, "CONTENT_TYPE": content_type}) is slow
+
+
+def test_a_route_that_was_found_already_is_taken() -> None:
+    application, environ = Application(), dict(RequestFactory().get("/livez").environ)
+    application.is_slow(environ)
+    application._routes = RouteIndex([])
+    told: list[str] = []
+    application(environ, lambda status, headers: told.append(status))
+    assert told == ["200 OK"]

@@ -48,6 +48,8 @@ _RUN = {
 
 
 class AutoassignRun(Endpoint):
+    is_slow = True
+
     @operation(ADMIN, takes=RunIn, gives=_RUN)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Give the waiting visits of a day (today when left out) to workers; `dry_run` only shows the plan."""

@@ -108,6 +108,8 @@ class UpcomingVisits(Endpoint):
 
 
 class VisitExport(Endpoint):
+    is_slow = True
+
     @operation(ADMIN, gives={"type": "string"}, media="text/csv", query=_SPAN)
     def get(self, request: Request) -> HttpResponse:
         """All visits as CSV, or those of a span of days."""

@@ -95,6 +95,8 @@ class DeliveriesAgain(Endpoint):
 
 
 class WebhookTest(Endpoint):
+    is_slow = True
+
     @operation(CHANGE, gives=DELIVERY_WITH_ANSWERS, apart=True)
     def post(self, request: Request, pk: Any) -> HttpResponse:
         """Send one event of the newest record at once, whatever `is_active` and the conditions say."""
