@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework.exceptions import AuthenticationFailed
@@ -17,6 +19,7 @@ from tandem.common.addresses import client_address
 from tandem.common.models import PeriodicJob
 from tandem.config import database, jobs
 from tandem.config.safety import is_loopback
+from tandem.jobs.models import Job
 from tandem.sms.models import Message
 from tandem.webhooks import queries as webhook_figures
 
@@ -97,22 +100,26 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
 def _gauges() -> str:
     """What is known by asking the database at this moment; it is the same for all processes."""
     now = moments.now()
-    messages = Message.objects.all()
-    oldest = queue.oldest_due(messages, now=now)
     beat = PeriodicJob.objects.filter(name=jobs.HEARTBEAT).values_list("last_finished_at", flat=True).first()
     lines = [
-        *_gauge("tandem_sms_waiting", "Text messages that are not sent yet.", queue.waiting(messages)),
-        *_gauge(
-            "tandem_sms_oldest_due_seconds",
-            "For how long the oldest due text message has been due.",
-            (now - oldest).total_seconds() if oldest else 0,
-        ),
+        *_queue("tandem_sms", "text message", Message.objects.all(), now=now),
+        *_queue("tandem_jobs", "job", Job.objects.all(), now=now),
     ]
     for name, (meaning, value) in webhook_figures.waiting(now=now).items():
         lines += _gauge(f"tandem_webhook_{name}", meaning, value)
     if beat is not None:
         lines += _gauge("tandem_worker_seen_seconds", "Since when no worker was seen.", (now - beat).total_seconds())
     return "\n".join(lines) + "\n"
+
+
+def _queue(name: str, of: str, rows: QuerySet[Any], *, now: datetime) -> list[str]:
+    """How much waits, and for how long it could have been done. Two queries."""
+    oldest = queue.oldest_due(rows, now=now)
+    age = (now - oldest).total_seconds() if oldest else 0
+    return [
+        *_gauge(f"{name}_waiting", f"How many {of}s are not done yet.", queue.waiting(rows)),
+        *_gauge(f"{name}_oldest_due_seconds", f"For how long the oldest due {of} has been due.", age),
+    ]
 
 
 def _gauge(name: str, meaning: str, value: float) -> list[str]:
