@@ -7,7 +7,6 @@ import io
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -23,6 +22,7 @@ from tandem.files.keys import key_in
 from tests.cast import ANONYMOUS, Api, member, person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stored")]
+NOWHERE = "8d7c2f5e-0000-4000-8000-000000000000"
 KINDS = {"clients": "client", "services": "service", "leads": "lead"}
 LATER = timedelta(days=30)  # when every link of today has expired
 
@@ -105,11 +105,11 @@ def test_a_link_and_a_key_are_taken(asha: Api, form: str) -> None:
         "https://example.com/contract.pdf",
         "contract.pdf",
         "client/../../etc/passwd",
-        f"/api/files/client/{uuid4()}/{uuid4()}.png",
-        f"client/{uuid4()}/{uuid4()}.png",
-        f"client/7/{uuid4()}.png",
-        f"entry/7/{uuid4()}.png",
-        f"follow_up/{uuid4()}/{uuid4()}.png",
+        f"/api/files/client/{NOWHERE}/{NOWHERE}.png",
+        f"client/{NOWHERE}/{NOWHERE}.png",
+        f"client/7/{NOWHERE}.png",
+        f"entry/7/{NOWHERE}.png",
+        f"follow_up/{NOWHERE}/{NOWHERE}.png",
         "http://[",
         7,
         {"url": "x"},
