@@ -3,6 +3,7 @@
     python -m bench            about ten minutes; both databases, visits, cards and leads
     python -m bench --quick    about a minute; visits alone, without pages that are counted and without Bearer
     python -m bench --database sqlite|postgresql --resource visits|cards|leads
+    python -m bench --webhooks about five minutes; what is told in a second, writes beside receivers that hang
     python -m bench --growth   about five minutes; lists of leads at 10 thousand, 100 thousand and a million (growth.py)
 
 Contestants, all on granian with two processes of one thread, with the same data, and with one look-up of the caller's
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from statistics import median
 
-from bench import check, growth, load
+from bench import check, growth, load, webhooks
 from bench.databases import Stage, grown_stage, postgresql_stage, reachable, sqlite_stage
 from bench.measure import CASES, RESOURCES, Case, Result, measured
 from bench.servers import PROCESSES, serving
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     began = time.monotonic()
     if options.growth:
         _growth(rounds=options.rounds or 8)
+    elif options.webhooks:
+        _webhooks(options.database, rounds=options.rounds or 3)
     else:
         _contest(options)
     print(f"\n{time.monotonic() - began:.0f} s")
@@ -86,10 +89,38 @@ def _grown(result: growth.Result) -> growth.Result:
     return result
 
 
+def _webhooks(database: str | None, *, rounds: int) -> None:
+    for stage in _stages(database):
+        with stage as where:
+            workers = [1] if where.name == "SQLite" else [1, 3]
+            print(f"\n{where.name}: deliveries per second, {rounds} rounds, with the load of the machine before each")
+            for receivers, each in ((webhooks.RECEIVERS, webhooks.EACH), (1, webhooks.EACH)):
+                for told in webhooks.told(where, receivers=receivers, each=each, workers=workers, rounds=rounds):
+                    _print_told(told)
+            _print_writes(webhooks.writes(where, rounds=rounds * 2))
+
+
+def _print_told(told: webhooks.Told) -> None:
+    each = ", ".join(f"{rate:.0f} ({load:.1f})" for rate, load in zip(told.per_second, told.load, strict=True))
+    to = f"{told.receivers} receiver{'s' * (told.receivers > 1)}, {told.workers} worker{'s' * (told.workers > 1)}"
+    print(f"{to:26}{median(told.per_second):>6.0f}   rounds: {each}", flush=True)
+
+
+def _print_writes(writes: webhooks.Writes) -> None:
+    print(f"milliseconds to create a lead, {len(writes.without)} rounds of {webhooks.WRITES}", end="; ")
+    print(f"load {min(writes.load):.1f} to {max(writes.load):.1f}")
+    print(f"{'':26}{'median':>8}{'p99':>8}")
+    for name, rounds in (("no webhook", writes.without), (f"{webhooks.HANGING} receivers hang", writes.hanging)):
+        every = [one for some in rounds for one in some]
+        print(f"{name:26}{median(every):>8.1f}{webhooks.percentile(every, 99):>8.1f}")
+    print(f"{'ratio':26}{writes.ratio(50):>8.2f}{writes.ratio(99):>8.2f}   {writes.attempts} attempts hung")
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two rounds; visits alone where no resource is named")
     parser.add_argument("--growth", action="store_true", help="leads alone, at three sizes, on PostgreSQL")
+    parser.add_argument("--webhooks", action="store_true", help="what is told, and what receivers that hang cost")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="only this one")
     parser.add_argument("--resource", choices=RESOURCES, help="only this one")
     parser.add_argument("--rounds", type=int, choices=range(1, 31), metavar="N", help="rounds of one second per case")
