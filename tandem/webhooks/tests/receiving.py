@@ -76,6 +76,7 @@ def receiving() -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.handle_error = lambda *_: None  # a sender that is killed resets its connections
     server.daemon_threads = True
+    server.socket.listen(512)  # of its own accord it lets five connections wait, and breaks others off
     receiver.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
