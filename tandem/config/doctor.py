@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.http.request import validate_host
 
 LEAST_FREE_BYTES = 500_000_000
 LATE = timedelta(minutes=5)
@@ -47,7 +49,8 @@ def main() -> int:
         try:
             finding = check()
         except Exception as failed:  # a check that cannot be made is a finding, and the others are still of use
-            finding = problem(f"could not be checked: {type(failed).__name__}: {' '.join(str(failed).split())}")
+            reason = f"could not be checked: {type(failed).__name__}: {' '.join(str(failed).split())}"
+            finding = problem(reason, "does the database run, and is DATABASE_URL right? Else: mend what is told above")
         print(f"{finding.verdict:>8}  {name}: {finding.found}")
         if finding.cure:
             print(f"{'':>8}  → {finding.cure}")
@@ -261,6 +264,20 @@ def allowed_hosts() -> Finding:
     return ok(shown)
 
 
+def public_address() -> Finding:
+    url = urlsplit(settings.PUBLIC_URL)
+    if not url.hostname:
+        return ok("none is set")
+    if not validate_host(url.netloc.partition(":")[0], settings.ALLOWED_HOSTS):
+        return problem(f"{url.hostname} is not among TANDEM_ALLOWED_HOSTS", f"add {url.hostname} to it")
+    if url.scheme == "https" and not settings.TRUSTED_PROXIES:
+        return problem(
+            "it is https, but no proxy is trusted: every request is sent to HTTPS, again and again",
+            "set TANDEM_TRUSTED_PROXIES to the proxy's address as Tandem sees it, such as 127.0.0.1",
+        )
+    return ok(settings.PUBLIC_URL)
+
+
 def public_safety() -> Finding:
     from tandem.config.safety import dangers
 
@@ -287,5 +304,6 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "phone region": phone_region,
     "static assets": static_assets,
     "allowed hosts": allowed_hosts,
+    "public address": public_address,
     "safety": public_safety,
 }
