@@ -74,6 +74,13 @@ else:
     env.whole("TANDEM_PREPARE_AFTER", 2)
 _default["CONN_MAX_AGE"] = None
 DATABASES = {"default": _default}
+_replica: dict[str, Any] | None = env.database_url("DATABASE_REPLICA_URL")
+if _replica and not _postgresql:
+    raise env.BadSetting("DATABASE_REPLICA_URL", "it is a copy of DATABASE_URL's database, and that is not set")
+if _replica:
+    # Whatever the server would let us do: reports and exports read.
+    _replica["OPTIONS"] = _default["OPTIONS"] | _replica["OPTIONS"] | {"options": "-c default_transaction_read_only=on"}
+    DATABASES["replica"] = _replica | {"CONN_MAX_AGE": None, "TEST": {"MIRROR": "default"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Time and place ------------------------------------------------------------------------------------------------

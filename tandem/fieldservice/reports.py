@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from tandem.common.reading.answer import LeftOut
-from tandem.common.reading.statement import Param, adapted
+from tandem.common.reading.statement import Param, adapted, replica
 from tandem.common.viewers import Viewer
 from tandem.fieldservice.models import Card, CardType, Visit
 from tandem.fieldservice.queries import free_days_read, free_visits
@@ -81,7 +81,7 @@ def exported_visits(columns: Mapping[str, Any], *, first: date | None, last: dat
 
     Rows come from a cursor of the database, some at a time. An index gives their order, so nothing is sorted in memory.
     """
-    visits = Visit.objects.order_by("day", "pk")
+    visits = Visit.objects.using(replica()).order_by("day", "pk")
     if first is not None:
         visits = visits.filter(day__gte=first)
     if last is not None:

@@ -15,6 +15,7 @@ from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation, viewer_of
 from tandem.common.errors import Invalid
 from tandem.common.reading.listing import Listing, read_page, read_request
+from tandem.common.reading.statement import from_replica
 from tandem.common.spreadsheet import XLSX_TYPE, csv_answer, escaped_cell, xlsx_answer
 
 _AT_ONCE = 500  # rows of one query; what is in memory
@@ -49,7 +50,8 @@ def _rows(
     cursor = None
     while True:
         asked = read_request(listing, {**query, "limit": str(_AT_ONCE), **({"cursor": cursor} if cursor else {})})
-        page = read_page(listing, viewer_of(request), asked)
+        with from_replica():
+            page = read_page(listing, viewer_of(request), asked)
         for text in page.rows:
             yield [_safe(cell, is_csv) for cell in cells(orjson.loads(text), columns)]
         cursor = page.cursor

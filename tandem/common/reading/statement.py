@@ -7,15 +7,39 @@ and shape: `Param("card")` stands in the queryset where a value will be, and `vi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
+from django.conf import settings
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.models.expressions import Expression
 
 VIEWER = "viewer"
+
+_elsewhere: ContextVar[str] = ContextVar("elsewhere", default="")
+
+
+def replica() -> str:
+    """The alias of the database for reports and exports: the read replica where there is one, else the default."""
+    return "replica" if "replica" in settings.DATABASES else "default"
+
+
+@contextmanager
+def from_replica() -> Iterator[None]:
+    """Statements that are carried out inside read from the replica. What they find may be a moment old.
+
+    A replica that is away makes them fail as any database does (503): to turn to the first database instead would put
+    the heaviest reads on it in a moment of trouble.
+    """
+    token = _elsewhere.set(replica())
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
 
 
 @dataclass(frozen=True)
@@ -76,7 +100,7 @@ class Statement:
         if self.sql is None:
             return []
         filled = [values[given.name] if isinstance(given, Slot) else given for given in self.parameters]
-        connection: Any = connections[self.using]
+        connection: Any = connections[_elsewhere.get() or self.using]
         if connection.queries_logged or connection.execute_wrappers:
             with connection.cursor() as cursor:
                 cursor.execute(self.sql, filled)

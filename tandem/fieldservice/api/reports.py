@@ -13,6 +13,7 @@ from tandem.common.endpoint import Endpoint, Request, operation
 from tandem.common.reading.answer import Answer, Computed, Day, Text, Whole
 from tandem.common.reading.listing import Listing, Order
 from tandem.common.reading.query import day_in, month_in, month_of, refuse_backward
+from tandem.common.reading.statement import from_replica
 from tandem.common.spreadsheet import csv_answer
 from tandem.fieldservice import reports
 from tandem.fieldservice.api.answers import VISIT
@@ -93,7 +94,8 @@ class WarrantyReport(Endpoint):
     def get(self, request: Request) -> HttpResponse:
         """The machines with a free visit in a month (this one when `month` is left out), possible or booked."""
         month = month_in(request.query_params.dict(), "month") or month_of(moments.today())
-        return self.page(request, WARRANTY, **reports.span(month.first, month.last))
+        with from_replica():
+            return self.page(request, WARRANTY, **reports.span(month.first, month.last))
 
 
 class UpcomingVisits(Endpoint):
@@ -104,7 +106,8 @@ class UpcomingVisits(Endpoint):
         first = first or moments.today()
         last = last or first + timedelta(days=DAYS_AHEAD)
         refuse_backward(first, last)
-        return self.page(request, UPCOMING, **reports.span(first, last))
+        with from_replica():
+            return self.page(request, UPCOMING, **reports.span(first, last))
 
 
 class VisitExport(Endpoint):
