@@ -13,7 +13,11 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from tandem.academy.models import Lead
 from tandem.events.models import Event
 from tandem.sms.models import Message
+from tandem.webhooks.actions.claims import claim
+from tandem.webhooks.actions.deliveries import record_outcomes
+from tandem.webhooks.actions.fan_out import fan_out
 from tandem.webhooks.actions.webhooks import change_webhook, rotate_secret
+from tandem.webhooks.letters import Outcome
 from tandem.webhooks.models import Delivery, Webhook
 from tandem.webhooks.rules.retries import SCHEDULE
 from tandem.webhooks.sender import Sender
@@ -265,6 +269,22 @@ def test_one_success_begins_the_five_days_anew(clock: Clock, sender: Sender, rec
         clock.forward(timedelta(days=1, hours=6))
     webhook.refresh_from_db()
     assert webhook.is_active
+
+
+def test_of_results_recorded_together_those_whose_lease_was_lost_change_nothing(receiver: Receiver) -> None:
+    hook(url=receiver.url)
+    for n in range(3):
+        rename(lead(), f"Joe {n}")
+    while fan_out(now=NOW):
+        pass
+    claimed = claim(now=NOW, most=10, most_failing=10)
+    lost = Delivery.objects.filter(pk=claimed[1].pk)
+    lost.update(attempts=2)  # its lease ran out and another worker took it
+    before = lost.values().get()
+    landed = [(delivery, Outcome(NOW, 200, "", 1)) for delivery in claimed]
+    assert record_outcomes(landed, now=NOW) == ["delivered", "lease_lost", "delivered"]
+    assert lost.values().get() == before
+    assert sorted(Delivery.objects.values_list("status", flat=True)) == ["delivered", "delivered", "pending"]
 
 
 def test_a_result_that_comes_after_the_switch_is_kept(sender: Sender, receiver: Receiver) -> None:
