@@ -24,7 +24,9 @@ from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final, cast
 
-log = logging.getLogger(__name__)
+from tandem.common.metrics import observe_request
+
+log = logging.getLogger("tandem.requests")
 
 LARGEST_BODY: Final = 32 * 1024 * 1024  # bytes; what an endpoint takes is less, and its own business
 IN_MEMORY: Final = 1024 * 1024  # bytes of a body; more goes to a file
@@ -46,7 +48,7 @@ class Refused(Exception):
 
     def __init__(self, status: int, code: str, detail: str, *more: tuple[str, str]) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status, self.code = status, code
         self.body = f'{{"detail":"{detail}","code":"{code}"}}'.encode()
         self.headers = [("Content-Type", "application/json"), *more]
 
@@ -93,6 +95,7 @@ class Door:
                     status, shown, pieces = self._context.run(self._answer, environ)
         except Refused as refused:
             protocol.response_bytes(refused.status, refused.headers, refused.body)
+            _tell(scope, refused)
             return
         except Gone:
             return
@@ -135,6 +138,13 @@ class Door:
             close = getattr(pieces, "close", None)
             if close is not None:
                 self._context.run(close)
+
+
+def _tell(scope: Any, refused: Refused) -> None:
+    """Count and log a request that the application never saw, as it would have done."""
+    observe_request(route="", method=scope.method, status=refused.status, seconds=0.0, queries=0)
+    shown = {"method": scope.method, "path": scope.path, "status": refused.status, "refused": refused.code}
+    log.info("request", extra=shown)
 
 
 def _length(scope: Any) -> int:

@@ -134,12 +134,20 @@ def test_a_header_that_poses_as_another_is_dropped() -> None:
     ],
 )
 def test_what_is_not_taken_in(
-    headers: Any, pieces: Any, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+    headers: Any,
+    pieces: Any,
+    status: int,
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(door, "NEXT_PIECE_SECONDS", 0.01)
-    answer = asked(Scope("POST", "/", "", *headers), Protocol(*pieces))
+    with caplog.at_level("INFO", "tandem.requests"):
+        answer = asked(Scope("POST", "/there/", "", *headers), Protocol(*pieces))
     assert answer is not None
     assert (answer[0], json.loads(answer[2])["code"]) == (status, code)
+    told = [(line.path, line.status, line.refused) for line in caplog.records]  # type: ignore[attr-defined]
+    assert told == [("/there/", status, code)]
 
 
 def test_one_that_drips_is_slow_however_regularly_it_drips(monkeypatch: pytest.MonkeyPatch) -> None:
