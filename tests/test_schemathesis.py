@@ -41,8 +41,9 @@ LEFT_OUT = r"/api/(auth/)?(logout|change-password)/|/change-password/$"
 
 
 @pytest.fixture(autouse=True)
-def connection_stays() -> Iterator[None]:
+def connection_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A request that ends closes a connection inside of a transaction; the test's own transaction must survive it."""
+    monkeypatch.setattr("tandem.config.wsgi.close_old_connections", lambda: None)
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
