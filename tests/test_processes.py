@@ -55,6 +55,7 @@ def test_a_killed_supervisor_leaves_no_orphan(installation: Installation) -> Non
         served.supervisor.wait()
         # A server's process that goes first may be started again by a master that goes next: that one must go too.
         served.wait_until(lambda: not alive(tree) and not served.is_listening(), "no orphan holds the port")
+        assert alive(served.seen) == set()
 
 
 def test_a_killed_worker_is_started_again(served: Served) -> None:

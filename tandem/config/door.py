@@ -17,12 +17,15 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final, cast
+
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # the library exports it without saying so
 
 from tandem.common.metrics import observe_request
 
@@ -86,13 +89,17 @@ class Door:
                 return
             length = _length(scope)
             with await _body(protocol, length) if length else BytesIO() as body:
-                await self._turn()
-                environ = _environ(scope, body)
-                if self._slow(environ):
-                    loop = asyncio.get_running_loop()
-                    status, shown, pieces = await loop.run_in_executor(self._aside, self._answer, environ)
-                else:
-                    status, shown, pieces = self._context.run(self._answer, environ)
+                with self._waits():
+                    arrived = self._clock()
+                    # All that has arrived meanwhile lines up, and then it is this request's turn.
+                    await asyncio.sleep(0)
+                    environ = _environ(scope, body)
+                    if self._slow(environ):
+                        loop = asyncio.get_running_loop()
+                        answer = await loop.run_in_executor(self._aside, self._answer, environ, arrived)
+                    else:
+                        answer = self._context.run(self._answer, environ, arrived)
+                status, shown, pieces = answer
         except Refused as refused:
             protocol.response_bytes(refused.status, refused.headers, refused.body)
             _tell(scope, refused)
@@ -104,20 +111,21 @@ class Door:
         else:
             await self._stream(protocol, status, shown, pieces)
 
-    async def _turn(self) -> None:
-        """Let all that has arrived meanwhile line up, and come back when it is this request's turn. Raises BUSY."""
+    @contextmanager
+    def _waits(self) -> Iterator[None]:
+        """Count a request that waits for its turn, or is worked on. Raises BUSY."""
         if self._waiting >= MOST_WAITING:
             raise BUSY
-        arrived = self._clock()
         self._waiting += 1
         try:
-            await asyncio.sleep(0)
+            yield
         finally:
             self._waiting -= 1
+
+    def _answer(self, environ: dict[str, Any], arrived: float) -> tuple[int, Headers, bytes | Iterable[bytes]]:
+        """Raises BUSY for one that arrived too long ago."""
         if self._clock() - arrived > LONGEST_WAIT_SECONDS:
             raise BUSY
-
-    def _answer(self, environ: dict[str, Any]) -> tuple[int, Headers, bytes | Iterable[bytes]]:
         told: list[Any] = []
         pieces = self._application(environ, lambda status, headers, *_: told.extend((status, headers)))
         status, headers = told
@@ -132,8 +140,8 @@ class Door:
                 if piece:
                     async with asyncio.timeout(NEXT_PIECE_SECONDS):
                         await transport.send_bytes(piece)
-        except TimeoutError:
-            log.info("a client stopped to take its answer")
+        except (TimeoutError, ProtocolClosed):
+            log.info("a client did not take its whole answer")
         finally:
             close = getattr(pieces, "close", None)
             if close is not None:

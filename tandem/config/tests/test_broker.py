@@ -95,6 +95,7 @@ def test_hints_of_many_commits_become_few(url: str) -> None:
 def test_who_begins_to_listen_looks_at_the_rows_first(url: str) -> None:
     with listening(url) as (_, heard):
         wait_until(lambda: heard, "it was woken although nobody sent a hint")
+        assert len(heard) == 1
 
 
 def test_a_broker_that_comes_back_is_listened_to_again(url: str) -> None:

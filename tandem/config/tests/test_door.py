@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from asgiref.local import Local
+from granian.rsgi import ProtocolClosed
 
 from tandem.config import door
 from tandem.config.door import Door
@@ -206,6 +207,16 @@ def test_who_does_not_take_an_answer_is_left(monkeypatch: pytest.MonkeyPatch) ->
     assert (answer[2], pieces.closed) == (b"", 1)
 
 
+def test_who_goes_away_in_the_middle_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def closed(protocol: Protocol, piece: bytes) -> None:
+        raise ProtocolClosed
+
+    monkeypatch.setattr(Protocol, "send_bytes", closed)
+    pieces = Pieces()
+    asked(Scope("GET"), Protocol(), _streaming(pieces))
+    assert pieces.closed == 1
+
+
 class Clock:
     """Each call of the application takes a second."""
 
@@ -215,7 +226,9 @@ class Clock:
         return self.now
 
 
-def test_who_waited_too_long_is_sent_away() -> None:
+@pytest.mark.parametrize("slow", [False, True], ids=["in the loop", "aside"])
+def test_who_waited_too_long_is_sent_away(slow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "SLOW_AT_A_TIME", 1)
     clock = Clock()
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
@@ -225,7 +238,7 @@ def test_who_waited_too_long_is_sent_away() -> None:
     protocols = [Protocol() for _ in range(20)]
 
     async def all_at_once() -> None:
-        one = Door(application, clock=clock)
+        one = Door(application, slow=lambda environ: slow, clock=clock)
         await asyncio.gather(*(one.__rsgi__(Scope("GET"), protocol) for protocol in protocols))
 
     asyncio.run(all_at_once())
@@ -247,8 +260,12 @@ def test_no_more_than_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [protocol.answer[0] for protocol in protocols if protocol.answer] == [200, 200, 200, 503, 200]
 
 
-def test_what_django_keeps_for_a_thread_is_kept_from_request_to_request() -> None:
+@pytest.mark.parametrize("slow", [False, True], ids=["in the loop", "aside"])
+def test_what_django_keeps_for_a_thread_is_kept_from_request_to_request(
+    slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its connections to the database above all, which would else be opened anew for every request."""
+    monkeypatch.setattr(door, "SLOW_AT_A_TIME", 1)
     kept, seen = Local(), []
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
@@ -257,7 +274,7 @@ def test_what_django_keeps_for_a_thread_is_kept_from_request_to_request() -> Non
         return echo(environ, start_response)
 
     async def one_after_the_other() -> None:
-        one = Door(application)
+        one = Door(application, slow=lambda environ: slow)
         for _ in range(2):
             await asyncio.create_task(one.__rsgi__(Scope("GET"), Protocol()))
 
