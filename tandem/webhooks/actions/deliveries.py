@@ -19,7 +19,7 @@ from tandem.events.record import record
 from tandem.webhooks.actions.switching import FAILED_TOO_LONG, GONE, switch_off
 from tandem.webhooks.actions.webhooks import locked_webhook
 from tandem.webhooks.letters import Outcome
-from tandem.webhooks.models import Delivery, DeliveryStatus, Webhook
+from tandem.webhooks.models import Delivery, DeliveryQuerySet, DeliveryStatus, Webhook
 from tandem.webhooks.rules import retries
 
 Landed = tuple[Delivery, Outcome]
@@ -82,11 +82,11 @@ def redeliver_all(
     return count
 
 
-def _again(locked: Webhook, rows: Any, *, now: datetime) -> int:
+def _again(locked: Webhook, rows: DeliveryQuerySet, *, now: datetime) -> int:
     status = DeliveryStatus.PENDING if locked.tells else DeliveryStatus.HELD
     # What is being tried right now keeps its lease, so that its result is recorded.
     free = Q(lease_until=None) | Q(lease_until__lte=now) | ~Q(status=DeliveryStatus.PENDING)
-    return int(rows.filter(free).update(status=status, next_attempt_at=now, failures=0, lease_until=None))
+    return rows.filter(free).begin_anew(status, now=now)
 
 
 def _record_successes(webhooks: Mapping[UUID, Webhook], some: Sequence[Landed], *, now: datetime) -> list[str]:

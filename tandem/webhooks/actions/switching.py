@@ -26,9 +26,9 @@ def hold_waiting(locked: Webhook, *, now: datetime) -> None:
 
 
 def release_held(locked: Webhook, *, now: datetime) -> None:
-    """Let what is held for a locked webhook go out now, with a schedule of its own. One query."""
+    """Let what is held for a locked webhook go out now, in order and with a schedule of its own. One query."""
     held = Delivery.objects.filter(webhook=locked, status=DeliveryStatus.HELD)
-    held.update(status=DeliveryStatus.PENDING, next_attempt_at=now, failures=0)
+    held.begin_anew(DeliveryStatus.PENDING, now=now)
 
 
 def switch_off(locked: Webhook, reason: str, *, now: datetime) -> None:

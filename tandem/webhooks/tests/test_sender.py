@@ -227,6 +227,20 @@ def test_410_switches_it_off_and_holds_the_others_and_tells_the_admins(sender: S
     assert (shown["is_active"], shown["disabled_reason"]) == (False, webhook.disabled_reason)
 
 
+def test_what_is_sent_again_goes_in_the_order_of_the_changes(clock: Clock, sender: Sender, receiver: Receiver) -> None:
+    webhook = hook(url=receiver.url)
+    one, names = lead(), [f"name {n}" for n in range(8)]
+    for name in names:
+        rename(one, name)
+    drain(sender)
+    sent = len(receiver.got)
+    span = {"from": (NOW - timedelta(days=1)).isoformat(), "to": (NOW + timedelta(days=1)).isoformat()}
+    assert as_("asha").post(f"/api/webhooks/{webhook.pk}/deliveries/redeliver/", span).json() == {"redelivered": 8}
+    clock.now = max(clock.now, Delivery.objects.latest("next_attempt_at").next_attempt_at)
+    drain(sender)
+    assert [json.loads(got.body)["data"]["name"] for got in receiver.got[sent:]] == names
+
+
 def test_what_waits_is_held_and_goes_out_when_it_is_switched_on_again(
     clock: Clock, sender: Sender, receiver: Receiver
 ) -> None:
