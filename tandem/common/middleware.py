@@ -7,18 +7,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 from django.conf import settings
-from django.contrib.auth.middleware import AuthenticationMiddleware
-from django.contrib.messages.middleware import MessageMiddleware
-from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
-from django.middleware.clickjacking import XFrameOptionsMiddleware
-from django.middleware.common import CommonMiddleware
-from django.middleware.csrf import CsrfViewMiddleware
+from django.template.response import SimpleTemplateResponse
 
-from tandem.common import context
+from tandem.common import context, routes
 from tandem.common.addresses import forget_made_up_scheme
 from tandem.common.errors import Refusal
 from tandem.common.metrics import observe_request
@@ -84,10 +79,6 @@ class Envelope:
         finally:
             context.request_id.reset(token)
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """A database that is away is no bug: 503, and trying again helps. Bugs go on to Django, which logs them."""
-        return answer_exception(error) if is_api(request) else None
-
     def _in_one_shape(self, request: HttpRequest, answer: HttpResponse) -> HttpResponse:
         if not is_api(request) or answer.status_code < 400:
             return answer
@@ -135,35 +126,22 @@ def _refused(status: int) -> Refusal:
     return refusal
 
 
-class _PagesOnly:
-    """Mixed into a middleware that only browser pages need: other calls pass by it at no cost."""
+class Straight:
+    """What is no page goes straight to its view; the layers behind this one are for people with browsers."""
 
-    get_response: Any
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> Any:
-        return super().__call__(request) if is_page(request) else self.get_response(request)  # type: ignore[misc]
-
-
-class Sessions(_PagesOnly, SessionMiddleware):
-    pass
-
-
-class Common(_PagesOnly, CommonMiddleware):
-    pass
-
-
-class Csrf(_PagesOnly, CsrfViewMiddleware):
-    def process_view(self, request: HttpRequest, callback: Any, callback_args: Any, callback_kwargs: Any) -> Any:
-        return super().process_view(request, callback, callback_args, callback_kwargs) if is_page(request) else None
-
-
-class Authentication(_PagesOnly, AuthenticationMiddleware):
-    pass
-
-
-class Messages(_PagesOnly, MessageMiddleware):
-    pass
-
-
-class Framing(_PagesOnly, XFrameOptionsMiddleware):
-    pass
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_page(request):
+            return self.get_response(request)
+        found = request.resolver_match = routes.match_of(request)
+        try:
+            answer = cast(HttpResponse, found.func(request, *found.args, **found.kwargs))
+            return answer.render() if isinstance(answer, SimpleTemplateResponse) else answer
+        except Exception as error:
+            # A database that is away is no bug: 503, and trying again helps. Bugs go on to Django, which logs them.
+            shown = answer_exception(error) if is_api(request) else None
+            if shown is None:
+                raise
+            return shown

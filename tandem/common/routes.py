@@ -10,11 +10,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from django.urls import ResolverMatch, URLPattern, URLResolver
+from django.http import HttpRequest
+from django.urls import ResolverMatch, URLPattern, URLResolver, get_resolver, resolve
 from django.urls.converters import get_converters
 from django.urls.resolvers import RoutePattern
+
+_MATCH = "tandem.route"  # in the WSGI environment: what was found for this request already
+
+
+def match_of(request: HttpRequest) -> ResolverMatch:
+    """The view of a request. Raises Resolver404, which is Django's for a path that is nowhere."""
+    return request.META.get(_MATCH) or index().find(request.path_info) or resolve(request.path_info)
+
+
+def find_early(environ: dict[str, Any]) -> ResolverMatch | None:
+    """The view of a request that is not made yet, kept for `match_of`; None for what only Django knows, or nobody."""
+    found = environ[_MATCH] = index().find(environ["PATH_INFO"])
+    return found
+
+
+@cache
+def index() -> RouteIndex:
+    return RouteIndex(get_resolver().url_patterns)
 
 
 @dataclass

@@ -11,24 +11,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tandem.config.settings")
 import django
 from django.core.handlers.wsgi import WSGIHandler, get_script_name
 from django.db import close_old_connections
-from django.http import HttpRequest
-from django.urls import ResolverMatch, get_resolver, set_script_prefix
+from django.urls import set_script_prefix
 
-from tandem.common.routes import RouteIndex
-
-_ROUTE = "tandem.route"  # in the WSGI environment: what `is_slow` has found already
+from tandem.common import routes
 
 
 class Application(WSGIHandler):
-    """Django's own handler, with its routes indexed, and without the signals around a request.
+    """Django's own handler without the signals around a request.
 
     What listens to those here is that broken connections are closed; that is done by name. The four signals took an
-    eighth of a small request's time, the search for its route another tenth (docs/decisions/0002).
+    eighth of a small request's time (docs/decisions/0002).
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._routes = RouteIndex(get_resolver().url_patterns)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """An iterable of bytes, as WSGI wants it."""
@@ -48,20 +41,14 @@ class Application(WSGIHandler):
 
     def is_slow(self, environ: dict[str, Any]) -> bool:
         """Whether a request may take long, so that others should not wait for it: a view's `is_slow`, and uploads."""
-        found = environ[_ROUTE] = self._routes.find(environ["PATH_INFO"])
+        found = routes.find_early(environ)
         view = getattr(found.func, "view_class", None) if found is not None else None
         return getattr(view, "is_slow", False) or environ.get("CONTENT_TYPE", "").startswith("multipart/")
-
-    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        found = request.META.get(_ROUTE) or self._routes.find(request.path_info)
-        if found is None:
-            return super().resolve_request(request)
-        request.resolver_match = found
-        return found
 
 
 django.setup(set_prefix=False)
 application = Application()
+routes.index()  # imports every view, before the first request
 
 # What was made so far lives as long as the process: the garbage collector need not look through it again and again.
 gc.collect()

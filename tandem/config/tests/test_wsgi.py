@@ -113,10 +113,11 @@ def test_it_knows_what_may_take_long(path: str, content_type: str, slow: bool) -
     assert Application().is_slow({"PATH_INFO": path, "CONTENT_TYPE": content_type}) is slow
 
 
-def test_a_route_that_was_found_already_is_taken() -> None:
+def test_a_route_that_was_found_already_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     application, environ = Application(), dict(RequestFactory().get("/livez").environ)
     application.is_slow(environ)
-    application._routes = RouteIndex([])
+    monkeypatch.setattr("tandem.common.routes.index", lambda: RouteIndex([]))
+    monkeypatch.setattr("tandem.common.routes.resolve", lambda path: pytest.fail("it was looked for again"))
     told: list[str] = []
     application(environ, lambda status, headers: told.append(status))
     assert told == ["200 OK"]
