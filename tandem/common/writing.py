@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection, models
+from django.db import connection, connections, models
+
+from tandem.common.reading.statement import run_sql
+
+# Django asks each field to prepare its value, which for most is to look at it for two microseconds and hand it back.
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+_PLAIN = (models.CharField, models.TextField, models.IntegerField, models.BooleanField)
 
 
 def insert(record: models.Model) -> None:
@@ -15,13 +21,17 @@ def insert(record: models.Model) -> None:
     `save()` builds the same SQL anew each time, which costs more than to run it. There are no signals here, as
     nowhere in the product; generated columns are read from the database when they are first asked for.
     """
-    sql, fields = _insertion(type(record), connection.vendor)
-    values = [field.get_db_prep_save(field.pre_save(record, add=True), connection) for field in fields]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        record.pk = record._meta.pk.to_python(cursor.fetchone()[0])  # UUIDs are text on SQLite
+    database: Any = connections["default"]
+    sql, fields = _insertion(type(record), database.vendor)
+    values = [
+        value
+        if is_plain and type(value := getattr(record, field.attname)) in _AS_THEY_ARE
+        else field.get_db_prep_save(field.pre_save(record, add=True), database)
+        for field, is_plain in fields
+    ]
+    record.pk = record._meta.pk.to_python(run_sql(sql, values)[0][0])  # UUIDs are text on SQLite
     record._state.adding = False
-    record._state.db = connection.alias
+    record._state.db = "default"
 
 
 def update_each(model: type[models.Model], values: Mapping[Any, Sequence[Any]], *fields: str) -> None:
@@ -46,7 +56,8 @@ def update_each(model: type[models.Model], values: Mapping[Any, Sequence[Any]], 
 
 
 @cache
-def _insertion(model: type[models.Model], vendor: str) -> tuple[str, list[Any]]:
+def _insertion(model: type[models.Model], vendor: str) -> tuple[str, list[tuple[Any, bool]]]:
+    """The statement, and its fields, each with whether plain values of it go to the database as they are."""
     pk = model._meta.pk
     stored: list[Any] = list(model._meta.concrete_fields)
     fields = [
@@ -58,4 +69,11 @@ def _insertion(model: type[models.Model], vendor: str) -> tuple[str, list[Any]]:
     columns = ", ".join(quoted(field.column) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
     table, key = quoted(model._meta.db_table), quoted(str(pk.column))
-    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) RETURNING {key}", fields  # noqa: S608 - names from the models
+    sql = f"INSERT INTO {table} ({columns}) VALUES ({marks}) RETURNING {key}"  # noqa: S608 - names from the models
+    return sql, [(field, _is_plain(field)) for field in fields]
+
+
+def _is_plain(field: Any) -> bool:
+    """A reference is as plain as what it refers to; fields that fill themselves in when they are stored are not."""
+    kind = type(field.target_field if field.is_relation else field)
+    return type(field).pre_save is models.Field.pre_save and issubclass(kind, _PLAIN)

@@ -7,7 +7,7 @@ and shape: `Param("card")` stands in the queryset where a value will be, and `vi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -100,16 +100,21 @@ class Statement:
         if self.sql is None:
             return []
         filled = [values[given.name] if isinstance(given, Slot) else given for given in self.parameters]
-        connection: Any = connections[_elsewhere.get() or self.using]
-        if connection.queries_logged or connection.execute_wrappers:
-            with connection.cursor() as cursor:
-                cursor.execute(self.sql, filled)
-                return cast(list[tuple[Any, ...]], cursor.fetchall())
-        connection.validate_no_broken_transaction()
-        with connection.wrap_database_errors:
-            options = {"prepare": False} if self.plans_anew and connection.vendor == "postgresql" else {}
-            found = _cursor_of(connection).execute(self.sql, filled, **options)
-            return cast(list[tuple[Any, ...]], found.fetchall())
+        return run_sql(self.sql, filled, using=_elsewhere.get() or self.using, plans_anew=self.plans_anew)
+
+
+def run_sql(sql: str, values: Sequence[Any], *, using: str = "default", plans_anew: bool = False) -> list[Any]:
+    """Carry out a statement that gives rows. plans_anew: see Statement. One query."""
+    connection: Any = connections[using]
+    if connection.queries_logged or connection.execute_wrappers:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return cast(list[Any], cursor.fetchall())
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        options = {"prepare": False} if plans_anew and connection.vendor == "postgresql" else {}
+        found = _cursor_of(connection).execute(sql, values, **options)
+        return cast(list[Any], found.fetchall())
 
 
 def _cursor_of(connection: Any) -> Any:
