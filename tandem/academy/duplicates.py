@@ -8,7 +8,7 @@ from operator import or_
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Lower
 
@@ -65,7 +65,7 @@ def _alike(entity: Entity, wanted: Contact, other_than: set[UUID]) -> list[Dupli
 def _candidates(entity: Entity, wanted: Contact, definitions: Sequence[Definition]) -> Iterator[tuple[Any, ...]]:
     """More rows than are alike: numbers are stored in any spelling, so the database compares the last two digits."""
     rows: Any = RECORDS[entity]._default_manager.filter(deleted_at=None).annotate(word=Lower("name"))
-    condition = Q(word=wanted.name)
+    condition = Q(word=Lower(Value(wanted.name)))
     ends = {phone[-2:] for phone in wanted.phones}
     for names, lookup, texts in (
         (phone_names(definitions), "contains", ends),

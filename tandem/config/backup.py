@@ -33,6 +33,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from tandem.common import moments
+from tandem.common.sqlite.base import fold_case
 
 FORMAT = 1
 UPLOADS = "files"  # below the data directory
@@ -120,6 +121,7 @@ def copy_sqlite(source: Path, target: Path) -> list[str]:
 
 def check_sqlite(database: sqlite3.Connection) -> None:
     """Raises SystemExit when SQLite finds damage, or a row that refers to one that is not there."""
+    fold_case(database)
     found = [row[0] for row in database.execute("PRAGMA integrity_check(3)")]
     if found != ["ok"]:
         raise SystemExit(f"tandem: the database is damaged: {'; '.join(found)}")

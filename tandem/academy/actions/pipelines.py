@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.models import Value
 from django.db.models.functions import Cast, Lower
 
 from tandem.academy.actions.stages import Place, Standing, locked_leads, move_leads
@@ -132,7 +133,7 @@ def _write_stages(pipeline: Pipeline, values: Mapping[str, Any], *, by: User, no
     plan = planned(stored, _given(values["stages"]))
     moved = moves(plan, values.get("stage_moves") or {})
     leaving = [stage.name for stage in plan.removed]
-    concerned = {name.lower() for name in (*plan.renamed, *leaving)}
+    concerned = [Lower(Value(name)) for name in (*plan.renamed, *leaving)]
     leads: list[Standing] = []
     if concerned:
         rows = Lead.objects.alias(word=Lower("stage")).filter(pipeline=pipeline, word__in=concerned)

@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import Func
+from django.db.models.functions import Lower
 
 from tandem.common import moments
 from tandem.common.errors import Invalid
@@ -40,6 +41,7 @@ class Filter:
 
     lookups: field lookups that are OR-ed, e.g. `("description__icontains", "card__model__icontains")`.
     many: a comma-separated list of values. parse: text → Python value, raises NotThisType.
+    in_any_case: compared in lower case, which the database makes of both sides: its rules and Python's differ.
     family: the filter's name is a prefix; parse gets the rest of each name with its text, gives a tuple of values, and
     raises Invalid on the full names.
     """
@@ -51,6 +53,7 @@ class Filter:
     many: bool = False
     doc: str = ""
     family: bool = False
+    in_any_case: bool = False
 
     @property
     def plans_anew(self) -> bool:
@@ -58,7 +61,11 @@ class Filter:
         return any(lookup.endswith("contains") for lookup in self.lookups)
 
     def condition(self, names: Sequence[str]) -> Q:
-        return reduce(or_, (Q(**{lookup: Param(name, self.column)}) for lookup in self.lookups for name in names))
+        return reduce(or_, (Q(**{lookup: self._value(name)}) for lookup in self.lookups for name in names))
+
+    def _value(self, name: str) -> Any:
+        value = Param(name, self.column)
+        return Lower(value) if self.in_any_case else value
 
 
 def _whole(raw: str) -> int:
@@ -116,7 +123,7 @@ def by_text(*lookups: str, doc: str = "") -> Filter:
 
 def by_word(lookup: str, doc: str = "Upper and lower case count the same.") -> Filter:
     """The whole text, case-insensitively; an index on `Lower(field)` serves it. lookup: ends with `__lower`."""
-    return Filter((lookup,), lambda raw: _text(raw).lower(), models.TextField(), {"type": "string"}, doc=doc)
+    return Filter((lookup,), _text, models.TextField(), {"type": "string"}, doc=doc, in_any_case=True)
 
 
 def by_choice(

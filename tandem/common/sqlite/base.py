@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.backends.sqlite3 import base as django_sqlite
+from django.db.backends.sqlite3 import operations as django_operations
 
 from tandem.common.context import tally
 
@@ -51,6 +52,20 @@ DEFAULT_TIMEOUT_SECONDS = 20.0
 # it is deferred, takes no lock, and Tandem never says it. `WITH … INSERT` is not recognised and polls.
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "REPLAC", "CREATE", "ALTER ", "DROP T", "DROP I", "DROP V"})
 _BEGINS = ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE")
+
+
+# SQLite's own LOWER and LIKE know the case of A to Z only: for them "ÉCOLE" and "école" are two words.
+_IN_ANY_CASE = {"icontains", "istartswith", "iendswith", "iexact"}
+
+
+def fold_case(connection: sqlite3.Connection) -> None:
+    """Let LOWER know every letter, as PostgreSQL's does. Indexes are made with it, so whatever writes, or checks them
+    (`PRAGMA integrity_check`), must have been told."""
+    connection.create_function("LOWER", 1, _lowered, deterministic=True)
+
+
+def _lowered(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 class WriteQueue:
@@ -190,8 +205,23 @@ class QueuedCursor(django_sqlite.SQLiteCursorWrapper):
             self.database.leave_write_queue()
 
 
+class Operations(django_operations.DatabaseOperations):
+    def lookup_cast(self, lookup_type: str, internal_type: str | None = None) -> str:
+        return "LOWER(%s)" if lookup_type in _IN_ANY_CASE else super().lookup_cast(lookup_type, internal_type)
+
+
 class DatabaseWrapper(django_sqlite.DatabaseWrapper):
+    ops_class = Operations
+    operators = django_sqlite.DatabaseWrapper.operators | dict.fromkeys(_IN_ANY_CASE, r"LIKE LOWER(%s) ESCAPE '\'")
+    pattern_ops = {
+        name: pattern.replace("UPPER(", "LOWER(") for name, pattern in django_sqlite.DatabaseWrapper.pattern_ops.items()
+    }
     _write_queue: WriteQueue | None = None
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> sqlite3.Connection:
+        connection: sqlite3.Connection = super().get_new_connection(conn_params)
+        fold_case(connection)
+        return connection
 
     def enter_write_queue(self) -> None:
         queue = self._write_queue
