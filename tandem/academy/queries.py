@@ -17,6 +17,7 @@ from tandem.academy.models.containment import has_value
 from tandem.academy.rules.attributes import FILE, FILES_OF, Definition
 from tandem.accounts.models import User
 from tandem.accounts.queries import has_right
+from tandem.common import moments
 from tandem.common.reading.statement import Param, Selection, selection
 from tandem.common.viewers import Viewer
 from tandem.files.keys import owner_in
@@ -27,7 +28,7 @@ HAVE_TASKS = (Entity.CLIENT, Entity.STUDENT, Entity.LEAD)
 def definitions_of(entity: Entity) -> list[Definition]:
     """The attributes that an entity has now, in their order. One query."""
     return [
-        Definition(name, type, bool(is_required), tuple(list_values))
+        Definition(name, type, bool(is_required), tuple(list_values), moments.site_zone())
         for name, type, is_required, list_values in _definitions().run({"entity": entity.value})
     ]
 

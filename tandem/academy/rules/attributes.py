@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from tandem.common.errors import Invalid
@@ -37,18 +38,20 @@ CORE: Final[Mapping[str, frozenset[str]]] = {
 FILES_OF: Final = frozenset({"client", "service", "lead"})
 NO_SUCH_FILE: Final = "There is no such file. Upload it to a record, and send the link that the upload answers."
 
+_DAY_OR_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?\Z", re.ASCII)
 _TRUE: Final = ("true", "1", "yes", "on")
 _FALSE: Final = ("false", "0", "no", "off")
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One attribute as its entity defines it. options: of type list."""
+    """One attribute as its entity defines it. options: of type list. zone: whose calendar day a moment stands for."""
 
     name: str
     type: str
     is_required: bool = False
     options: tuple[str, ...] = ()
+    zone: tzinfo = UTC
 
 
 class WrongValue(ValueError):
@@ -164,14 +167,13 @@ def _parsed(raw: str) -> int | float:
 
 
 def _date(definition: Definition, raw: Any) -> str:
-    if isinstance(raw, str) and len(raw) <= 40:
-        for read in (date.fromisoformat, datetime.fromisoformat):
-            try:
-                day: date = read(raw.strip())
-            except ValueError:
-                continue
-            if re.match(r"\d{4}-\d{2}-\d{2}", raw.strip()) and day.year >= 1900:
-                return day.isoformat()[:10]
+    """A day, or the day of a moment: with an offset, as `toISOString()` sends it, that of the site."""
+    if isinstance(raw, str) and len(raw) <= 40 and _DAY_OR_MOMENT.match(raw.strip()):
+        with suppress(ValueError, OverflowError):
+            moment = datetime.fromisoformat(raw.strip())
+            day = (moment.astimezone(definition.zone) if moment.tzinfo else moment).date()
+            if 1900 <= day.year <= 9000:
+                return day.isoformat()
     raise WrongValue("This must be a date, YYYY-MM-DD.")
 
 

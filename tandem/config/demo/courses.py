@@ -121,7 +121,7 @@ FIELDS: Final[dict[Entity, tuple[Field, ...]]] = {
     Entity.LEAD: (
         _PHONE,
         _EMAIL,
-        Field("source", "Source", AttributeType.LIST, SOURCES),
+        Field("source", "Source", AttributeType.LIST, (*SOURCES, "LinkedIn")),
         Field("course", "Course", AttributeType.LIST, tuple(COURSES)),
         Field("expected_fee", "Expected amount, rupees", AttributeType.NUMBER),
         Field("wants_to_start_on", "Wants to start on", AttributeType.DATE),
@@ -130,7 +130,7 @@ FIELDS: Final[dict[Entity, tuple[Field, ...]]] = {
         Field("quotation", "Quotation", AttributeType.FILE),
     ),
     Entity.FOLLOW_UP: (
-        Field("channel", "Channel", AttributeType.LIST, CHANNELS, is_required=True),
+        Field("channel", "Channel", AttributeType.LIST, (*CHANNELS, "email"), is_required=True),
         Field("topic", "Topic", AttributeType.TEXT),
         Field("attendance_percent", "Attendance, %", AttributeType.NUMBER),
         Field("talk_again_on", "Talk again on", AttributeType.DATE),
