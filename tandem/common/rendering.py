@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -99,9 +99,8 @@ def _answer_api_exception(error: exceptions.APIException) -> HttpResponse:
     if isinstance(error, exceptions.ValidationError):
         detail = error.detail
         body = detail if isinstance(detail, dict) else {"non_field_errors": detail}
-        # DRF names the wrong items of a list by their position, a number.
-        raw = orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
-        return json_answer(raw=raw, status=error.status_code, headers=headers)
+        shown = {str(name): list(_sentences(str(name), wrong)) for name, wrong in body.items()}
+        return json_answer(shown, status=error.status_code, headers=headers)
     if isinstance(error.detail, dict):  # simplejwt's errors carry a dict
         body = {
             "detail": str(error.detail.get("detail", error.default_detail)),
@@ -110,3 +109,16 @@ def _answer_api_exception(error: exceptions.APIException) -> HttpResponse:
     else:
         body = {"detail": str(error.detail), "code": str(error.get_codes())}
     return json_answer(body, status=error.status_code, headers=headers)
+
+
+def _sentences(place: str, wrong: Any, *, below: bool = False) -> Iterator[str]:
+    """The messages on a field as one flat list; what is wrong inside of it says where: `list_of_tasks[0].date: …`."""
+    if isinstance(wrong, Mapping):
+        for key, inner in wrong.items():
+            yield from _sentences(f"{place}[{key}]" if isinstance(key, int) else f"{place}.{key}", inner, below=True)
+    elif isinstance(wrong, list) and any(isinstance(one, Mapping) for one in wrong):
+        for position, inner in enumerate(wrong):
+            yield from _sentences(f"{place}[{position}]", inner, below=True)
+    else:
+        for message in wrong if isinstance(wrong, list) else [wrong]:
+            yield f"{place}: {message}" if below else str(message)

@@ -106,6 +106,48 @@ def test_values_of_the_wrong_type_are_refused_by_name(sales: Api, attributes: An
     assert not Client.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("2026-01-02", "2026-01-02"),
+        ("2026-01-01T18:30:00.000Z", "2026-01-02"),  # midnight of the site, as a browser there sends it
+        ("2026-01-01T18:29:59Z", "2026-01-01"),
+        ("2026-01-02T00:00", "2026-01-02"),
+    ],
+)
+def test_a_date_is_a_day_of_the_site(sales: Api, sent: str, stored: str) -> None:
+    attribute("since", "date")
+    tasks = [{"task": "Call", "date": sent}]
+    shown = sales.post(URL, {"name": "A", "attributes": {"since": sent}, "list_of_tasks": tasks}).json()
+    assert (shown["attributes"], shown["list_of_tasks"][0]["date"]) == ({"since": stored}, stored)
+
+
+@pytest.mark.parametrize(
+    "sent", ["2026-01-01T10", "2026-01-01x", "0001-01-01T00:00:00+14:00", "20260101", "2026-W01-1"]
+)
+def test_what_is_no_date_is_refused(sales: Api, sent: str) -> None:
+    attribute("since", "date")
+    answer = sales.post(URL, {"name": "A", "attributes": {"since": sent}})
+    assert (answer.status_code, list(answer.json()["attributes"])) == (400, ["since"])
+
+
+@pytest.mark.parametrize(
+    ("tasks", "wrong"),
+    [
+        ([{"task": ""}], ["Every item needs its `task`."]),
+        (
+            [{"task": "a"}, {"task": "b", "date": "-"}],
+            ["list_of_tasks[1].date: Use a date (YYYY-MM-DD) or a date-time (ISO 8601)."],
+        ),
+        ([None], ["list_of_tasks[0]: This field may not be null."]),
+        ("x", ['Expected a list of items but got type "str".']),
+    ],
+)
+def test_what_is_wrong_inside_of_a_list_says_where(sales: Api, tasks: Any, wrong: list[str]) -> None:
+    answer = sales.post(URL, {"name": "A", "list_of_tasks": tasks})
+    assert (answer.status_code, answer.json()) == (400, {"list_of_tasks": wrong})
+
+
 def test_a_required_attribute_is_asked_for_on_create_only(sales: Api) -> None:
     made = sales.post(URL, {"name": "A"}).json()
     attribute("industry", is_required=True)

@@ -149,7 +149,7 @@ def test_it_marks_many_workers_at_once() -> None:
             ["wanda"],
             {"present": ["Not an active worker: {asha}."], "absent": ["Not an active worker: {wanda}."]},
         ),
-        (["wasim"], ["x"], {"absent": {"0": ["A valid integer is required."]}}),
+        (["wasim"], ["x"], {"absent": ["absent[0]: A valid integer is required."]}),
     ],
     ids=["in both lists", "a customer", "unknown", "an admin and an inactive worker", "no id"],
 )
