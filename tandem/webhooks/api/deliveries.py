@@ -13,7 +13,7 @@ from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.errors import Invalid
 from tandem.common.moments import DayOrMoment
-from tandem.common.reading.listing import Listing, by_choice, by_text
+from tandem.common.reading.listing import Listing, Order, by_choice, by_text
 from tandem.common.reading.statement import Param, adapted
 from tandem.common.rendering import json_answer
 from tandem.common.viewers import Viewer
@@ -22,7 +22,7 @@ from tandem.webhooks.actions.trials import preview, send_test, shown
 from tandem.webhooks.actions.webhooks import unsaved_webhook
 from tandem.webhooks.api.answers import CONDITION, DELIVERY, DELIVERY_WITH_ANSWERS, HEADERS
 from tandem.webhooks.api.inputs import PreviewIn, RedeliverIn
-from tandem.webhooks.api.webhooks import CHANGE, NEWEST_FIRST, VIEW
+from tandem.webhooks.api.webhooks import CHANGE, VIEW
 from tandem.webhooks.models import Delivery, DeliveryStatus, Webhook
 
 _KEY = models.UUIDField()
@@ -38,8 +38,11 @@ def _of_webhook(viewer: Viewer) -> Any:
     return Delivery.objects.filter(webhook=webhook)
 
 
-DELIVERIES = Listing(DELIVERY, _of_webhook, _FILTERS, NEWEST_FIRST)
-DELIVERIES_WITH_ANSWERS = Listing(DELIVERY_WITH_ANSWERS, _of_webhook, _FILTERS, NEWEST_FIRST)
+# Those of one fan-out are made in one instant: their notices' numbers tell which change was later.
+_LATEST_CHANGE_FIRST = {"": Order(("created_at", "sequence", "id"), descending=True)}
+
+DELIVERIES = Listing(DELIVERY, _of_webhook, _FILTERS, _LATEST_CHANGE_FIRST)
+DELIVERIES_WITH_ANSWERS = Listing(DELIVERY_WITH_ANSWERS, _of_webhook, _FILTERS, _LATEST_CHANGE_FIRST)
 
 _COUNT = {"type": "object", "properties": {"redelivered": {"type": "integer"}}, "required": ["redelivered"]}
 _PREVIEW = {

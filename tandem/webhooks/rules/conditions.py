@@ -99,6 +99,8 @@ def _row(place: str, raw: Any, fields: Mapping[str, Kind], attributes: Mapping[s
         return None
     if not isinstance(field, str):
         raise WrongCondition(f"{place}.field", "This must be text.")
+    if "operator" not in raw and "value" not in raw:
+        raise WrongCondition(f"{place}.value", "Say what the field is compared with.")
     try:
         check_name(field, fields=fields, attributes=attributes)
     except UnknownName as unknown:

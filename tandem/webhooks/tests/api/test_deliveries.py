@@ -96,16 +96,16 @@ def test_lists_are_filtered_and_take_the_same_number_of_queries() -> None:
     assert asha.get(f"{url}?status=lost").status_code == 400
 
 
-def test_a_page_leads_to_the_rest() -> None:
-    webhook, asha = hook(), as_("asha")
-    made = [delivery(webhook, n).pk for n in range(5)]
+def test_a_page_leads_to_the_rest_and_the_latest_change_is_first() -> None:
+    webhook, asha, at = hook(), as_("asha"), moments.now()
+    made = [delivery(webhook, n, created_at=at).pk for n in range(9)]
     seen: list[str] = []
     url = f"{URL}{webhook.pk}/deliveries/?limit=2"
     while url:
         answer = asha.get(url)
         seen += [row["id"] for row in answer.json()]
         url = answer.headers.get("Link", "").partition("<")[2].partition(">")[0].removeprefix("http://localhost")
-    assert sorted(seen) == sorted(map(str, made))
+    assert seen == [str(pk) for pk in reversed(made)]
 
 
 def test_a_delivery_is_sent_again_with_the_same_body() -> None:

@@ -140,6 +140,7 @@ def test_all_or_any_of_them_and_always_without_any(stages: list[str], logic: str
         ({"field": "attributes", "operator": "=", "value": "x"}, "conditions[0].field: "),
         ({"field": "stage.__class__", "operator": "=", "value": "x"}, "conditions[0].field: "),
         ({"field": 7, "operator": "=", "value": "x"}, "conditions[0].field: "),
+        ({"field": "stage"}, "conditions[0].value: "),
         ({"field": "stage", "operator": "~", "value": "x"}, "conditions[0].operator: "),
         ({"field": "stage", "operator": ["="], "value": "x"}, "conditions[0].operator: "),
         ({"field": "stage", "operator": "=", "value": {"a": 1}}, "conditions[0].value: "),
