@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -28,6 +29,8 @@ from tandem.common.viewers import Viewer
 
 MOST_PER_PAGE = 1000
 PORTION = 1001  # rows that are read at once where a rule leaves some out
+NO_ID = -(2**63)  # fits the column, and no record has it
+_WHOLE = re.compile(r"-?[0-9]+")
 Rows = Callable[[Viewer], models.QuerySet[Any, Any]]
 
 
@@ -68,10 +71,14 @@ class Filter:
         return Lower(value) if self.in_any_case else value
 
 
-def _whole(raw: str) -> int:
-    if not raw.lstrip("-").isdigit() or not raw.isascii() or len(raw) > 18:
+def _id(raw: str) -> int:
+    """An id, or NO_ID for one that is too large for any database to hold, or to be asked for."""
+    if not _WHOLE.fullmatch(raw):
         raise NotThisType("A valid integer is required.")
-    return int(raw)
+    figures = raw.lstrip("-0") or "0"
+    if len(figures) > 19 or int(figures) >= 2**63:  # the length first: text of any length is turned into no number
+        return NO_ID
+    return -int(figures) if raw.startswith("-") else int(figures)
 
 
 def _day(raw: str) -> date:
@@ -102,7 +109,7 @@ def _text(raw: str) -> str:
 
 
 def by_id(*lookups: str) -> Filter:
-    return Filter(lookups, _whole, models.BigIntegerField(), {"type": "integer"})
+    return Filter(lookups, _id, models.BigIntegerField(), {"type": "integer"})
 
 
 def by_uuid(*lookups: str) -> Filter:
@@ -263,9 +270,10 @@ def read_request(listing: Listing, query: Mapping[str, str]) -> Request:
 
 
 def _at_least_one(raw: str, name: str) -> int:
-    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:18]) <= 10**9:
+    figures = raw.lstrip("0") if raw.isascii() and raw.isdigit() else ""
+    if not 1 <= len(figures) <= 10 or int(figures) > 10**9:
         raise Invalid.on(name, "A whole number from 1 on is required.")
-    return int(raw)
+    return int(figures)
 
 
 def read_page(listing: Listing, viewer: Viewer, asked: Request, **bound: Any) -> Page:
@@ -390,14 +398,21 @@ def _opened(cursor: str, listing: Listing, order: str) -> tuple[Any, ...]:
         fields = _key_fields(listing, order)
         if made_for != order or None in keys:
             raise ValueError("another list's cursor")
-        return tuple(_as_utc(one.to_python(key)) for one, key in zip(fields, keys, strict=True))
+        return tuple(_fitting(one, key) for one, key in zip(fields, keys, strict=True))
     except (ValueError, TypeError, OverflowError, ValidationError):
         raise Invalid.on("cursor", "This cursor does not belong to this list. Start again without it.") from None
 
 
-def _as_utc(value: Any) -> Any:
-    """SQLite hands moments out as text without an offset; they are UTC."""
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+def _fitting(column: models.Field[Any, Any], key: Any) -> Any:
+    """A key out of a cursor as its column could hold it: anybody can write a cursor. Raises what `_opened` catches."""
+    value = column.to_python(key)
+    if isinstance(value, datetime):
+        # SQLite hands moments out as text without an offset; they are UTC.
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("no text of a database holds this")
+    column.run_validators(value)  # the range of a number, the length of a text
+    return value
 
 
 def detail_statement(answer: Answer, rows: Rows, role: str) -> Statement:
