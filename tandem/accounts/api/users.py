@@ -18,6 +18,7 @@ from tandem.accounts.models import Role, User
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.inputs import Input
+from tandem.common.phones import normal_phone
 from tandem.common.reading.listing import Filter, Listing, NotThisType, by_choice, by_flag, by_text
 from tandem.common.rendering import json_answer
 from tandem.common.viewers import Viewer
@@ -26,12 +27,18 @@ from tandem.common.viewers import Viewer
 ALSO_ROLES = {"staff": Role.WORKER.value}
 
 
-def _digits(raw: str) -> str:
-    """The digits of a part of a phone number; zeros in front are how one dials it inside the country."""
+def _digits(raw: str) -> tuple[str, ...]:
+    """The digits of a part of a phone number, and of a whole one also those of E.164.
+
+    A zero in front may be how one dials it inside the country, or be in the middle of the number that is looked for.
+    """
     digits = "".join(str(int(char)) for char in raw if char.isdecimal())
     if not digits:
         raise NotThisType("Give digits of a phone number.")
-    return digits.lstrip("0") or digits
+    try:
+        return digits, normal_phone(raw).removeprefix("+")
+    except ValueError:
+        return (digits,)
 
 
 def _everybody(viewer: Viewer) -> QuerySet[User]:
@@ -44,7 +51,12 @@ USERS = Listing(
     _everybody,
     {
         "phone": Filter(
-            ("phone__contains",), _digits, models.TextField(), {"type": "string"}, doc="Digits of the phone number."
+            ("phone__contains",),
+            _digits,
+            models.TextField(),
+            {"type": "string"},
+            doc="Digits of the phone number.",
+            spellings=True,
         ),
         "role": by_choice("role", Role.values, also=ALSO_ROLES),
         "is_active": by_flag("is_active"),

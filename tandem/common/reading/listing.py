@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache, reduce
+from itertools import chain
 from operator import or_
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,7 @@ class Filter:
 
     lookups: field lookups that are OR-ed, e.g. `("description__icontains", "card__model__icontains")`.
     many: a comma-separated list of values. parse: text → Python value, raises NotThisType.
+    spellings: parse gives several values, all ways in which what was asked for may be stored.
     in_any_case: compared in lower case, which the database makes of both sides: its rules and Python's differ.
     family: the filter's name is a prefix; parse gets the rest of each name with its text, gives a tuple of values, and
     raises Invalid on the full names.
@@ -57,6 +59,7 @@ class Filter:
     doc: str = ""
     family: bool = False
     in_any_case: bool = False
+    spellings: bool = False
 
     @property
     def plans_anew(self) -> bool:
@@ -244,7 +247,8 @@ def read_request(listing: Listing, query: Mapping[str, str]) -> Request:
             continue
         try:
             pieces = [piece.strip() for piece in raw.split(",") if piece.strip()] if one.many else [raw]
-            values[name] = tuple(dict.fromkeys(one.parse(piece) for piece in pieces[:50]))
+            parsed = [one.parse(piece) for piece in pieces[:50]]
+            values[name] = tuple(dict.fromkeys(chain.from_iterable(parsed) if one.spellings else parsed))
         except NotThisType as refused:
             wrong[name] = [str(refused)]
     order = given.get("order") or listing.default_order
