@@ -152,10 +152,11 @@ def _insert(user: User) -> None:
 def _change(user: User, given: Mapping[str, Any], *, admins: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     fields = {name: given[name] for name in ALL if name in given}
     fields = _normal(fields, present_phone=user.phone)
+    # Before anything is written, or the database's constraint would refuse it in words of its own.
+    if not any(fields.get(name, getattr(user, name)) for name in LOGINS):
+        raise Invalid.on("username" if user.phone is None else "phone", NEITHER)
     was_admin, was_active = user.is_admin and user.is_active, user.is_active
     before, after = change(user, **fields)
-    if user.phone is None and user.username is None:
-        raise Invalid.on("phone" if "phone" in after else "username", NEITHER)
     stays_admin = user.is_admin and user.is_active
     if was_admin and not stays_admin and not any(a.pk != user.pk and a.is_admin and a.is_active for a in admins):
         raise LastAdmin
@@ -212,9 +213,12 @@ def _groups(names: Sequence[str]) -> list[Group]:
 
 
 def _taken(refused: IntegrityError) -> Invalid:
-    if "one_user_per_username" in str(refused):
+    # PostgreSQL tells the constraint apart from the message, which holds what was written; SQLite's holds names alone.
+    diagnosis = getattr(refused.__cause__, "diag", None)
+    broken = str(refused) if diagnosis is None else diagnosis.constraint_name or ""
+    if "one_user_per_username" in broken:
         return Invalid.on("username", USERNAME_TAKEN)
-    if "phone" in str(refused):
+    if broken in ("accounts_user_phone_key", "UNIQUE constraint failed: accounts_user.phone"):
         return Invalid.on("phone", PHONE_TAKEN)
     raise refused
 

@@ -295,6 +295,47 @@ class TestChangingOne:
         assert User.objects.filter(pk=chitra.pk).values().get() == row
         assert not Event.objects.exists()
 
+    @pytest.mark.parametrize("nothing", ["", None])
+    @pytest.mark.parametrize(
+        ("has", "given", "field"),
+        [
+            ({"phone": "+919000000002"}, ["phone"], "phone"),
+            ({"phone": "+919000000002"}, ["phone", "username"], "phone"),
+            ({"username": "chitra"}, ["username"], "username"),
+            ({"username": "chitra"}, ["phone", "username"], "username"),
+            ({"phone": "+919000000002", "username": "chitra"}, ["phone", "username"], "phone"),
+        ],
+    )
+    def test_the_last_way_to_sign_in_is_not_taken(
+        self, asha: User, has: dict, given: list[str], field: str, nothing: str | None
+    ) -> None:
+        chitra = User.objects.create(name="Chitra", **has)
+        row = User.objects.filter(pk=chitra.pk).values().get()
+
+        answer = bearer(asha).patch(update(chitra), {"name": "New", **dict.fromkeys(given, nothing)})
+
+        assert (answer.status_code, answer.json()) == (400, {field: ["Give a phone number or a username."]})
+        assert User.objects.filter(pk=chitra.pk).values().get() == row
+
+    @pytest.mark.parametrize("name", ["phone", "username"])
+    def test_one_of_two_ways_to_sign_in_may_go(self, asha: User, name: str) -> None:
+        chitra = User.objects.create(name="Chitra", phone="+919000000002", username="chitra")
+
+        assert bearer(asha).patch(update(chitra), {name: ""}).status_code == 200
+
+        assert User.objects.filter(pk=chitra.pk, **{name: None}).exists()
+
+    def test_what_is_taken_is_named_whatever_the_names_are(self, asha: User) -> None:
+        """PostgreSQL tells in its message what was written."""
+        one, other = (User.objects.create(name=name, username=name) for name in ("phone", "two"))
+        User.objects.filter(pk=one.pk).update(phone="+919000000002")
+
+        by_username = bearer(asha).patch(update(other), {"username": "PHONE"})
+        by_phone = bearer(asha).patch(update(other), {"phone": "9000000002"})
+
+        assert by_username.json() == {"username": ["A user with this username exists already."]}
+        assert by_phone.json() == {"phone": ["A user with this phone number exists already."]}
+
     def test_deactivating_and_reactivating_are_told_apart(self, asha: User, chitra: User) -> None:
         for is_active in (False, True):
             bearer(asha).patch(update(chitra), {"is_active": is_active})
