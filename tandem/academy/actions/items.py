@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from tandem.academy.models import Entity, Note, Task
-from tandem.academy.rules.items import Item, replaced
+from tandem.academy.rules.items import MOST_ITEMS, Item, replaced
 from tandem.accounts.models import User
-from tandem.common.errors import Invalid, NotFound
+from tandem.common.errors import Conflict, Invalid, NotFound
 from tandem.events.changes import change
 from tandem.events.record import plain
 
@@ -31,6 +31,11 @@ _MODELS: dict[str, type[Row]] = {TASKS: Task, NOTES: Note}
 class NoSuchItem(NotFound):
     code = "no_such_item"
     message = "This record has no such task or note."
+
+
+class TooManyItems(Conflict):
+    code = "too_many_items"
+    message = f"A record can have {MOST_ITEMS} tasks and as many notes. Delete some first."
 
 
 class Lists:
@@ -139,12 +144,19 @@ def write_lists(
 def add_item(
     model: type[Row], entity: Entity, record: UUID, values: Mapping[str, Any], *, by: User, now: datetime
 ) -> dict[str, Any]:
-    """Add one to the end of the list; gives it as events show it. Two queries. Raises Invalid on the text."""
+    """Add one to the end of the list; gives it as events show it. Two queries.
+
+    Raises TooManyItems, and Invalid on the text.
+    """
     text = _text_of(model)
     if not (values.get(text) or "").strip():
         raise Invalid.on(text, "This field is required.")
-    last = _rows(model, record).aggregate(last=Max("position"))["last"]
-    row = _made(model, entity, record, values, 0 if last is None else last + 1, by=by, now=now)
+    # The record's row is locked, so none of two who add at the same time sees a number that is no longer so.
+    stored = _rows(model, record).aggregate(count=Count("*"), last=Max("position"))
+    if stored["count"] >= MOST_ITEMS:
+        raise TooManyItems
+    position = 0 if stored["last"] is None else stored["last"] + 1
+    row = _made(model, entity, record, values, position, by=by, now=now)
     row.save(force_insert=True)
     return _shown(row)
 

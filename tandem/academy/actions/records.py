@@ -122,7 +122,7 @@ def add_to(
     by: User,
     now: datetime,
 ) -> None:
-    """Add a task or a note to a record. Six queries; raises Invalid."""
+    """Add a task or a note to a record. Six queries; raises TooManyItems and Invalid."""
     _on_item(
         entity, owner, model, lambda: ({}, add_item(model, entity, owner.pk, values, by=by, now=now)), by=by, now=now
     )

@@ -8,9 +8,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from tandem.academy.rules.items import MOST_ITEMS
 from tandem.common.inputs import DayField, DayOrMomentField, Input, MomentField
 
-MOST_ITEMS = 1000
+_LISTS = ("list_of_tasks", "list_of_notes")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -51,11 +52,25 @@ class NoteItem(Input):
 
 
 class DescribedIn(Input):
-    """attributes, tasks and notes. A list that is present replaces the stored one, `[]` clears it."""
+    """attributes, tasks and notes. A list that is present replaces the stored one, `[]` clears it.
+
+    A new record has no items yet, so the ids of a body that makes one are those of whatever it was copied from.
+    """
 
     attributes = AttributesField(required=False, allow_null=True)
     list_of_tasks = serializers.ListField(child=TaskItem(), required=False, allow_null=True, max_length=MOST_ITEMS)
     list_of_notes = serializers.ListField(child=NoteItem(), required=False, allow_null=True, max_length=MOST_ITEMS)
+
+    def to_internal_value(self, data: Mapping[str, Any]) -> Any:
+        if isinstance(data, Mapping) and not self.partial:
+            data = {name: _without_ids(value) if name in _LISTS else value for name, value in data.items()}
+        return super().to_internal_value(data)
+
+
+def _without_ids(items: Any) -> Any:
+    if not isinstance(items, list):
+        return items
+    return [{**item, "id": None} if isinstance(item, Mapping) else item for item in items]
 
 
 __all__ = ["AttributesField", "DayOrMomentField", "DescribedIn", "NoteItem", "PersonField", "TaskItem"]

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path
 from rest_framework import serializers
 
 from tandem.academy.access import may
-from tandem.academy.actions.items import NoSuchItem
+from tandem.academy.actions.items import NoSuchItem, TooManyItems
 from tandem.academy.actions.records import add_to, change_in, delete_from
 from tandem.academy.api.inputs import NoteItem, TaskItem
 from tandem.academy.api.record_files import files_of
@@ -25,7 +25,7 @@ from tandem.accounts.access import ADMIN, caller
 from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, Who, find, operation
-from tandem.common.errors import Forbidden, Invalid
+from tandem.common.errors import Forbidden, Invalid, Refusal
 from tandem.common.inputs import Input
 from tandem.common.models import SoftDeleted
 from tandem.common.reading.answer import Answer
@@ -76,10 +76,12 @@ class TaskIdIn(Input):
 
 
 class AddTaskIn(TaskItem):
+    id = None  # type: ignore[assignment]  # a new item gets its own
     task = serializers.CharField(max_length=2000)
 
 
 class AddNoteIn(NoteItem):
+    id = None  # type: ignore[assignment]
     note = serializers.CharField(max_length=20_000)
 
 
@@ -107,9 +109,9 @@ def paths_of(prefix: str, resource: Resource) -> list[URLPattern]:
     on = f"{prefix}<uuid:pk>/"
     return [
         path(f"{on}update-task/", _item_action(resource, change, UpdateTaskIn, _update_task, "update task")),
-        path(f"{on}add-task/", _item_action(resource, change, AddTaskIn, _add_task, "add task")),
+        path(f"{on}add-task/", _item_action(resource, change, AddTaskIn, _add_task, "add task", TooManyItems)),
         path(f"{on}delete-task/", _item_action(resource, change, TaskIdIn, _delete_task, "delete task")),
-        path(f"{on}add-note/", _item_action(resource, change, AddNoteIn, _add_note, "add note")),
+        path(f"{on}add-note/", _item_action(resource, change, AddNoteIn, _add_note, "add note", TooManyItems)),
         path(f"{on}update-note/", _item_action(resource, change, NoteIdIn, _update_note, "update note")),
         path(f"{on}delete-note/", _item_action(resource, change, NoteIdIn, _delete_note, "delete note")),
         path(f"{on}files/", files_of(resource)),
@@ -151,11 +153,13 @@ def _delete_note(resource: Resource, owner: Described, body: dict[str, Any], by:
     delete_from(resource.entity, owner, Note, _id_in(body, "note_id"), by=by, now=now)
 
 
-def _item_action(resource: Resource, who: Who, form: type[Input], act: Act, title: str) -> Any:
+def _item_action(
+    resource: Resource, who: Who, form: type[Input], act: Act, title: str, refuses: type[Refusal] = NoSuchItem
+) -> Any:
     class ItemAction(Endpoint):
         shows, rows = resource.answer, staticmethod(lambda viewer: resource.live())
 
-        @operation(who, takes=form, gives=resource.answer, refuses=[NoSuchItem])
+        @operation(who, takes=form, gives=resource.answer, refuses=[refuses])
         def post(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
             act(resource, find(resource.live(), pk), body, caller(request), moments.now())
             return self.detail(request, pk)

@@ -144,10 +144,6 @@ class Rows:
             existing = self._existing(body.pop("id", None), stored)
             for named in self._kind.named:
                 _resolve(named, body, found[named.by])
-            if existing is None:
-                for items in _ITEMS:  # ids of items belong to the record that they were exported from
-                    if isinstance(body.get(items), list):
-                        body[items] = [{**item, "id": None} if isinstance(item, dict) else item for item in body[items]]
             form = self._kind.form(data=body, partial=existing is not None)
             form.is_valid(raise_exception=True)
             if existing is not None and not self._may_change:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 from uuid import UUID
 
 from tandem.common.errors import Invalid
+
+MOST_ITEMS: Final = 1000  # of one kind and record: what is shown can always be sent back
 
 
 @dataclass(frozen=True)

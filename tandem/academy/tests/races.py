@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tandem.academy.models import Attribute, Client, Note, Student, Task
+from tandem.academy.rules.items import MOST_ITEMS
 from tandem.events.models import Event
 from tests.cast import Api, as_
 from tests.racing import Scenario
@@ -48,6 +49,14 @@ def added_notes() -> Scenario:
         "positions": [note.position for note in notes] == list(range(len(notes))),
         "events": len(_updates()),
     }
+
+
+def notes_beside_the_bound() -> Scenario:
+    """There is room for half of them."""
+    asha = as_("asha")
+    client = _client(asha, list_of_notes=[{"note": str(n)} for n in range(MOST_ITEMS - 8)])
+    answers = yield lambda n: asha.post(f"{URL}{client['id']}/add-note/", {"note": f"note {n}"}).status_code
+    return {"added": answers.count(200), "refused": answers.count(409), "stored": Note.objects.count()}
 
 
 def added_notes_and_whole_lists() -> Scenario:

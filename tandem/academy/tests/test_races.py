@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tandem.academy.rules.items import MOST_ITEMS
 from tests.racing import race
 
 pytestmark = pytest.mark.processes
@@ -22,6 +23,11 @@ def test_tasks_that_are_updated_together_are_all_updated(tmp_path: Path) -> None
 def test_notes_that_are_added_together_are_all_there(tmp_path: Path) -> None:
     outcome = race(f"{HERE}:added_notes", tmp_path, times=TIMES)
     assert outcome == {"answers": [200], "texts": TIMES, "positions": True, "events": TIMES}
+
+
+def test_no_list_grows_beyond_its_bound(tmp_path: Path) -> None:
+    outcome = race(f"{HERE}:notes_beside_the_bound", tmp_path, times=16)
+    assert outcome == {"added": 8, "refused": 8, "stored": MOST_ITEMS}
 
 
 def test_whole_lists_drop_what_they_say_and_the_history_keeps_it(tmp_path: Path) -> None:
