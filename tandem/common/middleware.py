@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import cast
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 
@@ -28,6 +29,7 @@ HEALTH_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 log = logging.getLogger("tandem.requests")
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
+_NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9.:\[\]_-]")
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -51,6 +53,17 @@ class NoSuchPath(Refusal):
     message = "There is nothing at this address."
 
 
+class UnknownHost(Refusal):
+    code = "unknown_host"
+
+    def __init__(self, name: str) -> None:
+        """name: as the client wrote it, whatever that is."""
+        shown = _NOT_OF_A_NAME.sub("?", name[:100])
+        super().__init__(
+            f'This server does not answer to the name "{shown}"; set TANDEM_ALLOWED_HOSTS to the names that it has.'
+        )
+
+
 class Envelope:
     """The outermost layer: `X-Request-Id`, CORS, JSON for every error under the API, one log line per request."""
 
@@ -64,7 +77,7 @@ class Envelope:
         started, asked_before = time.perf_counter(), context.tally.queries
         forget_made_up_scheme(request)
         try:
-            answer = self._preflight(request) or self.get_response(request)
+            answer = self._preflight(request) or self._wrong_name(request) or self.get_response(request)
             answer = self._in_one_shape(request, answer)
             answer["X-Request-Id"] = request_id
             self._allow_origin(request, answer)
@@ -95,6 +108,19 @@ class Envelope:
         answer["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "")
         answer["Access-Control-Max-Age"] = "600"
         return answer
+
+    def _wrong_name(self, request: HttpRequest) -> HttpResponse | None:
+        """The refusal of an API call to a name that is not ours, and that no link in an answer may be made with.
+
+        All of them and at once: only lists make links, and half of an API that works hides what is wrong.
+        """
+        if not is_api(request) or request.META.get("HTTP_HOST") in settings.ALLOWED_HOSTS:  # the quick look
+            return None
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return answer_refusal(UnknownHost(request.META.get("HTTP_HOST", "")))
+        return None
 
     def _allow_origin(self, request: HttpRequest, answer: HttpResponse) -> None:
         origin = request.META.get("HTTP_ORIGIN")
