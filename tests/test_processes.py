@@ -152,6 +152,13 @@ def test_dangerous_settings_are_not_served_in_public(installation: Installation)
     assert second.startswith("tandem: not served on 0.0.0.0: CRM_OTP_IN_ANSWER is on")
 
 
+def test_a_public_name_is_as_public_as_an_address(installation: Installation) -> None:
+    installation.settings = {"CRM_OTP_IN_ANSWER": "on", "TANDEM_ALLOWED_HOSTS": "localhost,crm.example.com"}
+    refused = installation.tandem("serve", "--port", str(free_port()))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("tandem: not served on 127.0.0.1: CRM_OTP_IN_ANSWER is on")
+
+
 def test_a_backend_for_messages_that_is_not_set_up_is_named(installation: Installation) -> None:
     installation.settings = {"TANDEM_SMS_BACKEND": "http"}
     refused = installation.tandem("serve", "--port", str(free_port()))

@@ -14,7 +14,7 @@ _KNOWN_SECRETS = ("changeme", "change-me", "secret", "password", "django-insecur
 def dangers(host: str) -> list[str]:
     """Why Tandem must not be served on this address with these settings; empty when it may.
 
-    A loopback address with no public URL and no proxy in front is one's own machine, and there everything goes.
+    A loopback address with no public name or URL and no proxy in front is one's own machine, and there everything goes.
     """
     if not _is_public(host):
         return []
@@ -51,5 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_public(host: str) -> bool:
-    published = urlsplit(settings.PUBLIC_URL).hostname or ""
-    return not is_loopback(host) or bool(published and not is_loopback(published)) or bool(settings.TRUSTED_PROXIES)
+    published = urlsplit(settings.PUBLIC_URL).hostname
+    # Who gives it a name beside this machine's has something in front that calls it so, a tunnel if nothing else.
+    names = [host, *([published] if published else []), *settings.ALLOWED_HOSTS]
+    return bool(settings.TRUSTED_PROXIES) or not all(is_loopback(name.lower()) for name in names)

@@ -18,6 +18,7 @@ def _harmless(settings: Any) -> None:
     settings.SECRET_KEY = GOOD_SECRET
     settings.PUBLIC_URL = ""
     settings.TRUSTED_PROXIES = []
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,11 @@ def test_each_danger_is_named_in_public_and_allowed_at_home(settings: Any, name:
         ("PUBLIC_URL", "https://crm.example.com", True, "it has a public address"),
         ("PUBLIC_URL", "http://localhost:8000", False, "its address is this machine's"),
         ("TRUSTED_PROXIES", ["10.0.0.1"], True, "a proxy stands before it"),
+        ("ALLOWED_HOSTS", ["crm.example.com"], True, "it answers to a public name"),
+        ("ALLOWED_HOSTS", ["localhost", ".example.com"], True, "and to any below one"),
+        ("ALLOWED_HOSTS", ["*"], True, "it answers to any name"),
+        ("ALLOWED_HOSTS", ["192.168.1.5"], True, "other machines call it so"),
+        ("ALLOWED_HOSTS", ["LOCALHOST", "127.0.0.1"], False, "only this machine does"),
     ],
 )
 def test_loopback_behind_a_proxy_is_public_too(settings: Any, name: str, value: Any, public: bool, why: str) -> None:
