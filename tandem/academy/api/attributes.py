@@ -17,12 +17,12 @@ from tandem.academy.actions.attributes import (
     delete_attribute,
 )
 from tandem.academy.api.answers import ATTRIBUTE
+from tandem.academy.api.inputs import Defaulting
 from tandem.academy.models import Attribute, AttributeType, Entity
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.errors import NotFound
-from tandem.common.inputs import Input
 from tandem.common.reading.listing import Listing, Order
 from tandem.common.reading.statement import Param
 from tandem.common.rendering import empty_answer
@@ -48,15 +48,17 @@ class OptionsField(serializers.ListField):
         return list(dict.fromkeys(super().to_internal_value(data)))
 
 
-class ChangeAttributeIn(Input):
-    label = serializers.CharField(max_length=255, required=False)  # type: ignore[assignment]  # a form has one too
+class ChangeAttributeIn(Defaulting):
+    defaults = ("label", "is_required", "description", "order")
+
+    label = serializers.CharField(max_length=255, required=False, allow_null=True)  # type: ignore[assignment]  # a form has one too
     type = serializers.ChoiceField(AttributeType.choices)
-    is_required = serializers.BooleanField(required=False)
+    is_required = serializers.BooleanField(required=False, allow_null=True)
     list_values = OptionsField(
         child=serializers.CharField(max_length=255), required=False, allow_null=True, max_length=MOST_OPTIONS
     )
-    description = serializers.CharField(max_length=2000, required=False, allow_blank=True)
-    order = serializers.IntegerField(required=False, min_value=-_SMALL, max_value=_SMALL)
+    description = serializers.CharField(max_length=2000, required=False, allow_null=True, allow_blank=True)
+    order = serializers.IntegerField(required=False, allow_null=True, min_value=-_SMALL, max_value=_SMALL)
 
     def validate_list_values(self, value: list[str] | None) -> list[str]:
         return value or []

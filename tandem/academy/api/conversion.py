@@ -11,13 +11,12 @@ from tandem.academy.access import may
 from tandem.academy.actions.conversion import Converted, convert_lead
 from tandem.academy.actions.enrollments import AlreadyEnrolled
 from tandem.academy.api.answers import LEAD
-from tandem.academy.api.inputs import AttributesField
+from tandem.academy.api.inputs import AttributesField, Defaulting
 from tandem.academy.duplicates import Duplicate, duplicates_of
 from tandem.academy.models import Entity, Lead
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, Who, find, operation
-from tandem.common.inputs import Input
 from tandem.common.rendering import json_answer
 
 # One business act, carried out by those who sell: docs/decisions/0004-who-converts-leads.md.
@@ -51,12 +50,14 @@ _KEYS = {
 }
 
 
-class ConvertIn(Input):
+class ConvertIn(Defaulting):
     """`client` names an existing one, `client_name` a new one; `enrollment`, or the only one of `cohort`, gives a seat.
 
     `client_attributes` and `service_attributes`: values, or `{"from": "<attribute of the lead>"}`. What is not in them
     is taken from the lead's attribute of the same name.
     """
+
+    defaults = ("dry_run",)
 
     client = serializers.UUIDField(required=False, allow_null=True)
     client_name = serializers.CharField(max_length=255, required=False, allow_null=True)
@@ -65,7 +66,7 @@ class ConvertIn(Input):
     cohort = serializers.UUIDField(required=False, allow_null=True)
     client_attributes = AttributesField(required=False, allow_null=True)
     service_attributes = AttributesField(required=False, allow_null=True)
-    dry_run = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False, allow_null=True)
 
 
 class LeadConvert(Endpoint):

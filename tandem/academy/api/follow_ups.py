@@ -18,13 +18,13 @@ from tandem.academy.actions.follow_ups import (
 from tandem.academy.api.answers import FOLLOW_UP
 from tandem.academy.api.clients import NEWEST_FIRST
 from tandem.academy.api.filters import by_attribute
-from tandem.academy.api.inputs import AttributesField
+from tandem.academy.api.inputs import AttributesField, Defaulting
 from tandem.academy.api.records import deleted_or_live
 from tandem.academy.models import Entity, FollowUp, Student
 from tandem.accounts.access import ADMIN, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
-from tandem.common.inputs import Input, MomentField
+from tandem.common.inputs import MomentField
 from tandem.common.reading.listing import Listing
 from tandem.common.reading.statement import Param, adapted
 from tandem.common.rendering import empty_answer
@@ -52,11 +52,13 @@ DELETED_FOLLOW_UPS = Listing(FOLLOW_UP, _deleted, _FILTERS, NEWEST_FIRST)
 HISTORY = history_of(Entity.FOLLOW_UP.value)
 
 
-class FollowUpIn(Input):
+class FollowUpIn(Defaulting):
     """`service` and `user` are no part of it: the address names the student, the caller is the user."""
 
+    defaults = ("comment",)
+
     follow_up_date = MomentField(required=False, allow_null=True)
-    comment = serializers.CharField(max_length=20_000, required=False, allow_blank=True)
+    comment = serializers.CharField(max_length=20_000, required=False, allow_null=True, allow_blank=True)
     attributes = AttributesField(required=False, allow_null=True)
 
 

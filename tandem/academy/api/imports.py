@@ -26,6 +26,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tandem.academy.access import may
+from tandem.academy.api.inputs import Defaulting
 from tandem.academy.api.sheets import KINDS, Kind, Read, Rows, errors_of
 from tandem.academy.rules.columns import Mapped, mapped
 from tandem.accounts.access import caller
@@ -33,7 +34,6 @@ from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation
 from tandem.common.errors import Invalid, Refusal
-from tandem.common.inputs import Input
 from tandem.common.parsing import strict_json
 from tandem.common.rendering import json_answer
 from tandem.common.sheets import NotATable, Table
@@ -84,11 +84,13 @@ class MappingField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class ImportIn(Input):
+class ImportIn(Defaulting):
+    defaults = ("mapping", "dry_run", "partial")
+
     file = TableField()
-    mapping = MappingField(required=False)
-    dry_run = serializers.BooleanField(required=False)
-    partial = serializers.BooleanField(required=False)  # type: ignore[assignment]  # DRF takes fields off the class
+    mapping = MappingField(required=False, allow_null=True)
+    dry_run = serializers.BooleanField(required=False, allow_null=True)
+    partial = serializers.BooleanField(required=False, allow_null=True)  # type: ignore[assignment]  # DRF takes fields off the class
 
 
 @dataclass

@@ -18,6 +18,7 @@ from tandem.academy.actions.pipelines import (
     restore_pipeline,
 )
 from tandem.academy.api.answers import PIPELINE
+from tandem.academy.api.inputs import Defaulting
 from tandem.academy.api.records import Kept, deleted_or_live
 from tandem.academy.models import Pipeline
 from tandem.accounts.access import caller
@@ -37,12 +38,14 @@ DELETED_PIPELINES = Listing(PIPELINE, Pipeline.objects.deleted_for, _FILTERS, _O
 RESOURCE = Kept("pipeline", Pipeline, PIPELINE, "pipeline", restore_pipeline)
 
 
-class StageItem(Input):
+class StageItem(Defaulting):
     """A stage in a list. `id` is that of a stored stage; clients also send ids of their own making for new ones."""
 
+    defaults = ("name", "color")
+
     id = serializers.CharField(max_length=100, required=False, allow_null=True)
-    name = serializers.CharField(max_length=100, required=False, allow_blank=True)
-    color = serializers.CharField(max_length=30, required=False, allow_blank=True)
+    name = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
+    color = serializers.CharField(max_length=30, required=False, allow_null=True, allow_blank=True)
     order = serializers.IntegerField(required=False, allow_null=True)
 
 

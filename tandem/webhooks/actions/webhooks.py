@@ -44,7 +44,7 @@ def unsaved_webhook(values: Mapping[str, Any]) -> Webhook:
         url=values["url"],
         method=values.get("method") or "POST",
         sealed_headers=sealed_headers(headers),
-        is_active=values.get("is_active", True),
+        is_active=values.get("is_active") is not False,
         conditions=_conditions(values.get("conditions") or [], told),
         condition_logic=values.get("condition_logic") or "AND",
         events=values.get("events") or list(LISTENED_TO),

@@ -92,14 +92,14 @@ class EventsField(_Plain):
 
 
 class WebhookIn(Input):
-    """`method` is POST, `condition_logic` AND, `events` all three when they are left out."""
+    """`method` is POST, `condition_logic` AND, `events` all three, `is_active` true when they are left out."""
 
     name = serializers.CharField(max_length=255)
     model = ModelField()
     url = serializers.CharField(max_length=2000)
     method = WordField(list(Method.values), required=False, allow_null=True)
     headers = HeadersField(required=False, allow_null=True)
-    is_active = serializers.BooleanField(required=False)
+    is_active = serializers.BooleanField(required=False, allow_null=True)
     conditions = ConditionsField(required=False, allow_null=True)
     condition_logic = LogicField(list(Logic.values), required=False, allow_null=True)
     events = EventsField(required=False, allow_null=True)

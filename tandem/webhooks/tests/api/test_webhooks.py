@@ -65,8 +65,13 @@ def test_it_works() -> None:
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_what_is_left_out_has_a_default() -> None:
-    body = as_("asha").post(URL, {"name": "n", "model": "follow_up", "url": "http://x.example/"}).json()
+@pytest.mark.parametrize("nothing", [{}, None, ""], ids=["left out", "null", "empty"])
+def test_what_is_left_out_has_a_default(nothing: Any) -> None:
+    keys = ("method", "headers", "is_active", "conditions", "condition_logic", "events")
+    left_out = {} if nothing == {} else dict.fromkeys(keys, nothing)
+    answer = as_("asha").post(URL, {"name": "n", "model": "follow_up", "url": "http://x.example/", **left_out})
+    assert answer.status_code == 201, answer.content
+    body = answer.json()
     assert {
         name: body[name] for name in ("model", "method", "headers", "is_active", "conditions", "condition_logic")
     } == {
@@ -77,6 +82,14 @@ def test_what_is_left_out_has_a_default() -> None:
         "conditions": [],
         "condition_logic": "AND",
     }
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_webhook_that_is_off_stays_off_unless_it_is_said(nothing: Any) -> None:
+    webhook, asha = made(is_active=False), as_("asha")
+    for write in (asha.put, asha.patch):
+        answer = write(f"{URL}{webhook['id']}/", {"name": "n", "is_active": nothing})
+        assert (answer.status_code, answer.json()["is_active"]) == (200, False)
 
 
 def test_the_secret_and_the_headers_lie_encrypted() -> None:
