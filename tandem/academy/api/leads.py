@@ -67,6 +67,18 @@ class LeadIn(DescribedIn):
     stage = serializers.CharField(max_length=100, required=False, allow_null=True)
     possible_client = serializers.UUIDField(required=False, allow_null=True)
     moodle_course_id = serializers.CharField(max_length=100, required=False, allow_null=True)
+    pipeline_id = serializers.UUIDField(required=False, allow_null=True)
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        """`pipeline_id`, the name of the filter, is another name of `pipeline`."""
+        if "pipeline_id" not in values:
+            return values
+        pipeline = values.pop("pipeline_id")
+        if values.setdefault("pipeline", pipeline) != pipeline:
+            raise serializers.ValidationError(
+                {"pipeline_id": ["`pipeline` and `pipeline_id` differ. Send one of them."]}
+            )
+        return values
 
 
 class ReassignIn(Input):

@@ -99,6 +99,35 @@ def test_a_name_is_enough(sales: Api) -> None:
     assert (shown["stage"], {shown[key] for key in empty}) == ("Prospecting", {None})
 
 
+class TestThePipelineByItsOtherName:
+    """`pipeline_id`, as the filter is called too."""
+
+    def test_it_is_taken_on_every_write(self, sales: Api) -> None:
+        first, second = pipeline("P"), pipeline("Q", "One Two")
+        made = sales.post(URL, {"name": "A", "pipeline_id": str(first.pk), "stage": "won"}).json()
+        assert (made["pipeline"], made["stage"]) == (str(first.pk), "Won")
+        for write in (sales.put, sales.patch):
+            moved = write(f"{URL}{made['id']}/", {"pipeline_id": str(second.pk)}).json()
+            assert (moved["pipeline"], moved["stage"]) == (str(second.pk), "One")
+            write(f"{URL}{made['id']}/", {"pipeline_id": "", "pipeline": None})
+            assert sales.get(f"{URL}{made['id']}/").json()["pipeline"] is None
+
+    def test_what_is_no_pipeline_is_refused(self, sales: Api) -> None:
+        assert list(sales.post(URL, {"name": "A", "pipeline_id": "-"}).json()) == ["pipeline_id"]
+        assert list(sales.post(URL, {"name": "A", "pipeline_id": str(uuid.uuid4())}).json()) == ["pipeline"]
+
+    def test_both_may_be_sent_when_they_agree(self, sales: Api) -> None:
+        first, second = str(pipeline("P").pk), str(pipeline("Q").pk)
+        assert sales.post(URL, {"name": "A", "pipeline": first, "pipeline_id": first.upper()}).status_code == 201
+        one = lead()
+        before = everything()
+        for write, url in ((sales.post, URL), (sales.put, f"{URL}{one.pk}/"), (sales.patch, f"{URL}{one.pk}/")):
+            for pipeline_id in (second, None):
+                refused = write(url, {"name": "B", "pipeline": first, "pipeline_id": pipeline_id})
+                assert (refused.status_code, list(refused.json())) == (400, ["pipeline_id"])
+        assert everything() == before
+
+
 class TestStages:
     def test_without_a_stage_it_is_the_first_of_the_pipeline(self, sales: Api) -> None:
         made_in = pipeline()
