@@ -7,85 +7,146 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import re
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, MultiPartParser
 
+from tandem.common.errors import Invalid
+
 MOST_DEEP = 32
 MOST_WHOLE = 2**53
+TOO_DEEP = f"Nested deeper than {MOST_DEEP} levels."
+LONGEST_NAME = 100  # characters of a key that is shown as the name of a field
 
 # Bytes of a whole form. More than any single file may have, so that a file which is somewhat too large is read, and
 # refused under its field's name; what is beyond is not even read.
 MOST_IN_A_FORM = 32 * 1024 * 1024
 
 
+class NotStrict(ValueError):
+    """What is wrong with a text, as a sentence. key: the key of the outermost object in whose value it is, if any."""
+
+    def __init__(self, sentence: str, key: str | None = None) -> None:
+        super().__init__(sentence)
+        self.key = key
+
+
 def strict_json(raw: bytes | str) -> Any:
-    """Raises ValueError with a sentence that says what is wrong."""
+    """Raises NotStrict."""
     try:
         text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+    except UnicodeDecodeError:
+        raise NotStrict("The text is not UTF-8.") from None
+    try:
         read = json.loads(
             text, object_pairs_hook=_object, parse_int=_whole, parse_float=_number, parse_constant=_no_constant
         )
-    except UnicodeDecodeError:
-        raise ValueError("The text is not UTF-8.") from None
     except RecursionError:
-        raise ValueError(f"Nested deeper than {MOST_DEEP} levels.") from None
+        raise NotStrict(TOO_DEEP, _key_of_too_deep(text)) from None
     except json.JSONDecodeError as broken:
-        raise ValueError(f"JSON parse error - {broken}") from None
+        raise NotStrict(f"JSON parse error - {broken}") from None
     _check(read, 1)
     return read
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+class _Wrong:
+    """Stands in what was read where something is wrong: the parser does not tell in whose value it is."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Wrong:
     made = dict(pairs)
     if len(made) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"The key {twice[:50]!a} is given twice.")
+        return _Wrong(f"The key {twice[:50]!a} is given twice.")
     return made
 
 
-def _whole(digits: str) -> int:
+def _whole(digits: str) -> int | _Wrong:
+    # The length first: a million digits take long to become a number.
     if len(digits) > 17 or abs(int(digits)) >= MOST_WHOLE:
-        raise ValueError("A whole number is too large.")
+        return _Wrong("A whole number is too large.")
     return int(digits)
 
 
-def _number(digits: str) -> float:
+def _number(digits: str) -> float | _Wrong:
     number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("A number is too large.")
-    return number
+    return number if math.isfinite(number) else _Wrong("A number is too large.")
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON.")
+def _no_constant(name: str) -> _Wrong:
+    return _Wrong(f"{name} is not JSON.")
 
 
-def _check(value: Any, depth: int) -> None:
+def _check(value: Any, depth: int, top: str | None = None) -> None:
+    """top: the key of the outermost object in whose value this is."""
     if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, dict | list):
-        if depth > MOST_DEEP:
-            raise ValueError(f"Nested deeper than {MOST_DEEP} levels.")
-        if isinstance(value, dict):
-            for key in value:
-                _check_text(key)
-            value = list(value.values())
+        _check_text(value, top)
+    elif isinstance(value, dict):
+        _check_depth(depth, top)
+        for key in value:
+            _check_text(key, top)
+        for key, item in value.items():
+            _check(item, depth + 1, key if depth == 1 else top)
+    elif isinstance(value, list):
+        _check_depth(depth, top)
         for item in value:
-            _check(item, depth + 1)
+            _check(item, depth + 1, top)
+    elif isinstance(value, _Wrong):
+        raise NotStrict(value.sentence, top)
 
 
-def _check_text(text: str) -> None:
+def _check_depth(depth: int, top: str | None) -> None:
+    if depth > MOST_DEEP:
+        raise NotStrict(TOO_DEEP, top)
+
+
+def _check_text(text: str, top: str | None) -> None:
     if "\x00" in text:
-        raise ValueError("Null characters are not allowed.")
+        raise NotStrict("Null characters are not allowed.", top)
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("Lone surrogates are not allowed.") from None
+        raise NotStrict("Lone surrogates are not allowed.", top) from None
+
+
+# A string, or a bracket of either kind.
+_STEP = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]')
+
+
+def _key_of_too_deep(text: str) -> str | None:
+    """The key of the outermost object in whose value a text goes too deep, where the parser gave up on it.
+
+    So far the parser read it, so it is JSON up to the place that is looked for.
+    """
+    depth, key = 0, "null"
+    for step in _STEP.finditer(text):
+        if step[0][0] == '"':
+            key = step[0] if depth == 1 else key  # before a bracket it is a key, for it may be a value before a comma
+        else:
+            depth += 1 if step[0] in "{[" else -1
+        if depth > MOST_DEEP:
+            break
+    name = json.loads(key) if text.lstrip().startswith("{") else None
+    try:
+        _check(name, 1)
+    except NotStrict:
+        return None
+    return cast(str | None, name)
+
+
+def _refusal(wrong: NotStrict) -> Exception:
+    """As an answer: on the field, unless a client made up a name that no field has."""
+    if wrong.key is None or len(wrong.key) > LONGEST_NAME:
+        return ParseError(str(wrong))
+    return Invalid.on(wrong.key, str(wrong))
 
 
 class StrictJson(BaseParser):
@@ -102,8 +163,8 @@ class StrictJson(BaseParser):
             return {}
         try:
             return strict_json(raw)
-        except ValueError as refused:
-            raise ParseError(str(refused)) from None
+        except NotStrict as wrong:
+            raise _refusal(wrong) from None
 
 
 class StrictMultipart(MultiPartParser):
@@ -125,6 +186,6 @@ class StrictMultipart(MultiPartParser):
             form[name] = values[0]
         try:
             _check({name: value if isinstance(value, str) else "" for name, value in form.items()}, 1)
-        except ValueError as refused:
-            raise ParseError(str(refused)) from None
+        except NotStrict as wrong:
+            raise _refusal(wrong) from None
         return form
