@@ -102,6 +102,10 @@ class Report:
     failed: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
+    def take_back(self) -> None:
+        """Nothing was stored, also of the rows that were right."""
+        self.created = self.updated = 0
+
     def add(self, row: int, outcome: str | dict[str, Any]) -> None:
         """outcome: "created", "updated", or what is wrong with the row."""
         if isinstance(outcome, str):
@@ -157,8 +161,11 @@ def import_of(kind: Kind) -> Any:
                 told = {"rows": rows, **asked, "job": str(job.pk), "url": url}
                 return json_answer(told, status=202, headers={"Location": url})
             report = _done_at_once(_taker(kind, meant, by=by), table, **asked)
+            is_refused = report.failed and not any(asked.values())
+            if is_refused:
+                report.take_back()
             told = {**_told(report, rows, meant), **asked, "job": None}
-            if report.failed and not any(asked.values()):
+            if is_refused:
                 raise RowsRefused(**told)
             return json_answer(told)
 
@@ -193,6 +200,7 @@ def run_job(job: Job) -> None:
         if not report.failed and not dry_run:
             report = _stored_at_once(job, taker, drafts, told)
     if report.failed and not dry_run:
+        report.take_back()
         why = {"detail": RowsRefused.message, "code": RowsRefused.code}
         with transaction.atomic():
             finish(job, Job.Status.FAILED, {**told(report), **why}, now=moments.now())
@@ -272,7 +280,7 @@ def _take(taker: Rows, rows: Sequence[Read], report: Report, *, keep: bool) -> N
 
 def _taker(kind: Kind, meant: Mapped, *, by: User) -> Rows:
     may_change = "id" in (column.key for column in meant.at.values()) and may("change", kind.resource.right).allows(by)
-    return Rows(kind, meant.at, by=by, may_change=may_change, now=moments.now())
+    return Rows(kind, meant, by=by, may_change=may_change, now=moments.now())
 
 
 def _told(report: Report, rows: int, meant: Mapped) -> dict[str, Any]:

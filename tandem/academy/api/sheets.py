@@ -27,7 +27,7 @@ from tandem.academy.api import clients, leads, students
 from tandem.academy.api.inputs import DescribedIn
 from tandem.academy.api.records import Resource
 from tandem.academy.models import Attribute, Client, Entity, Pipeline
-from tandem.academy.rules.columns import PREFIX, Column, attribute_columns, cell_of, value_of
+from tandem.academy.rules.columns import PREFIX, Column, Mapped, attribute_columns, cell_of, check_width, value_of
 from tandem.accounts.models import User
 from tandem.common.errors import Invalid, Refusal
 from tandem.common.reading.answer import Answer, Text
@@ -104,11 +104,11 @@ class Read:
 class Rows:
     """Takes the rows of a table, each through the same checks and rules as a request of the API.
 
-    at: position in the row → column. may_change: whether rows that name an existing record by `id` may change it.
+    may_change: whether rows that name an existing record by `id` may change it.
     """
 
-    def __init__(self, kind: Kind, at: Mapping[int, Column], *, by: User, may_change: bool, now: datetime) -> None:
-        self._kind, self._at, self._by, self._may_change, self._now = kind, at, by, may_change, now
+    def __init__(self, kind: Kind, meant: Mapped, *, by: User, may_change: bool, now: datetime) -> None:
+        self._kind, self._meant, self._by, self._may_change, self._now = kind, meant, by, may_change, now
 
     def read(self, rows: Iterable[tuple[int, Sequence[Any]]]) -> list[Read]:
         """Check rows by themselves, outside of any transaction. A query, and one for each column of names."""
@@ -153,9 +153,10 @@ class Rows:
         return Read(number, Draft(existing, form.validated_data), None)
 
     def _body(self, row: Sequence[Any]) -> dict[str, Any]:
+        check_width(row, self._meant.width)
         body: dict[str, Any] = {}
         attributes: dict[str, Any] = {}
-        for position, column in self._at.items():
+        for position, column in self._meant.at.items():
             cell = row[position] if position < len(row) else ""
             if column.key.startswith(PREFIX):
                 attributes[column.key.removeprefix(PREFIX)] = value_of(column.type, cell)

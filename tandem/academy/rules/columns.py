@@ -41,10 +41,11 @@ def attribute_columns(attributes: Sequence[tuple[str, str, str]]) -> list[Column
 
 @dataclass(frozen=True)
 class Mapped:
-    """at: position in the row → column. ignored: the headers that mean nothing here."""
+    """at: position in the row → column. ignored: headers that mean nothing here. width: cells up to the last header."""
 
     at: Mapping[int, Column]
     ignored: Sequence[str]
+    width: int
 
 
 def mapped(header: Sequence[str], columns: Sequence[Column], chosen: Mapping[str, str | None]) -> Mapped:
@@ -72,7 +73,27 @@ def mapped(header: Sequence[str], columns: Sequence[Column], chosen: Mapping[str
         if found in at.values():
             raise Invalid.on("file", f"More than one column holds `{found.key}`.")
         at[position] = found
-    return Mapped(at, ignored)
+    return Mapped(at, ignored, _filled(header))
+
+
+def check_width(row: Sequence[Any], width: int) -> None:
+    """Refuse a row with content behind the last header: an unquoted comma moves what follows into the wrong column.
+
+    width: of the header. Raises Invalid on `non_field_errors`.
+    """
+    surplus = _filled(row) - width
+    if surplus > 0:
+        cells = "1 cell" if surplus == 1 else f"{surplus} cells"
+        raise Invalid.on(
+            "non_field_errors",
+            f"This row has {cells} more than the header, which names {width}. Put a text that holds the separator "
+            "between quotation marks.",
+        )
+
+
+def _filled(row: Sequence[Any]) -> int:
+    """How many cells there are up to the last one that is not empty."""
+    return max((place for place, cell in enumerate(row, 1) if str(cell).strip()), default=0)
 
 
 def _check_chosen(said: Mapping[str, str | None], header: Sequence[str], known: Mapping[str, Column]) -> None:

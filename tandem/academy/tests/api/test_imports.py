@@ -209,7 +209,19 @@ class TestImport:
         content, before = self.rows_with_errors(), hashes()
         answer = send(as_("asha"), content)
         assert answer.status_code == 400
-        assert answer.json() == {**answer.json(), "code": "rows_refused", "rows": 4, "failed": 3, "errors": self.errors}
+        assert answer.json() == {
+            "detail": imports.RowsRefused.message,
+            "code": "rows_refused",
+            "rows": 4,
+            "created": 0,
+            "updated": 0,
+            "failed": 3,
+            "errors": self.errors,
+            "ignored_columns": [],
+            "dry_run": False,
+            "partial": False,
+            "job": None,
+        }
         assert hashes() == before
 
     def test_partial_stores_the_good_rows(self) -> None:
@@ -222,6 +234,26 @@ class TestImport:
         answer = send(as_("asha"), content, dry_run="true")
         assert (answer.status_code, answer.json()["created"], answer.json()["errors"]) == (200, 1, self.errors)
         assert hashes() == before
+
+    @pytest.mark.parametrize(
+        "make", [as_csv, lambda rows: as_csv(rows, ";"), as_xlsx], ids=["CSV", "semicolons", "XLSX"]
+    )
+    def test_a_row_with_more_cells_than_the_header_is_wrong(self, make: Any) -> None:
+        rows = [["name", "stage"], ["A", "New"], ["B", "New", "x"], ["C"], ["D", "New", "", "y", "", 7, ""]]
+        answer = send(as_("asha"), make(rows), "leads", partial="true").json()
+        says = "This row has {} more than the header, which names 2."
+        assert [(one["row"], list(one["errors"])) for one in answer["errors"]] == [
+            (n, ["non_field_errors"]) for n in (3, 5)
+        ]
+        for one, cells in zip(answer["errors"], ("1 cell", "4 cells"), strict=True):
+            assert one["errors"]["non_field_errors"][0].startswith(says.format(cells))
+        assert sorted(Lead.objects.values_list("name", flat=True)) == ["A", "C"]
+
+    def test_empty_cells_behind_the_last_header_are_no_error(self) -> None:
+        content = b"name,stage,,\r\nA,New,,\r\nB,New,, ,,\r\nC,,,\r\n"
+        assert send(as_("asha"), content, "leads").json()["created"] == 3
+        refused = send(as_("asha"), b"name,,\nA,,\nB,,x\n").json()
+        assert [one["row"] for one in refused["errors"]] == [3], "a column without a header is no column"
 
     def test_an_id_changes_that_record_and_absent_columns_stay(self) -> None:
         attribute("size", "number")
@@ -407,10 +439,10 @@ class TestInTheBackground:
         assert work() == 0
 
     @pytest.mark.parametrize(
-        ("fields", "status", "created"),
-        [({}, "failed", 0), ({"partial": "true"}, "done", 10), ({"dry_run": "true"}, "done", 0)],
+        ("fields", "status", "told", "created"),
+        [({}, "failed", 0, 0), ({"partial": "true"}, "done", 10, 10), ({"dry_run": "true"}, "done", 10, 0)],
     )
-    def test_wrong_rows(self, fields: dict[str, str], status: str, created: int) -> None:
+    def test_wrong_rows(self, fields: dict[str, str], status: str, told: int, created: int) -> None:
         asha = as_("asha")
         content = as_csv([["name", "id"], *([f"C{n}", "x" if n in (1, 11) else ""] for n in range(12))])
         url = send(asha, content, **fields).json()["url"]
@@ -418,7 +450,7 @@ class TestInTheBackground:
         done = asha.get(url).json()
         assert done["status"] == status
         assert [one["row"] for one in done["result"]["errors"]] == [3, 13]
-        assert (done["result"]["rows"], done["result"]["failed"]) == (12, 2)
+        assert [done["result"][key] for key in ("rows", "created", "failed")] == [12, told, 2]
         assert Client.objects.count() == created
         assert Event.objects.filter(type="client.created").count() == created
 
