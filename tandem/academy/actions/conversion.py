@@ -18,7 +18,17 @@ from tandem.academy.models import Client, Enrollment, EnrollmentDetail, Entity, 
 from tandem.academy.queries import definitions_of, shown_attributes
 from tandem.academy.rules.conversion import carried
 from tandem.accounts.models import User
-from tandem.common.errors import Invalid, NotFound
+from tandem.common.errors import Conflict, Invalid, NotFound
+
+
+class ConvertedDeleted(Conflict):
+    code = "converted_deleted"
+    message = "What this lead became is deleted. An admin can restore it."
+
+
+class SeatNotTaken(Conflict):
+    code = "converted_without_seat"
+    message = "This lead was converted before, without a seat there. Enroll the student that it became."
 
 
 @dataclass(frozen=True)
@@ -39,12 +49,13 @@ def convert_lead(lead: Lead, values: Mapping[str, Any], *, by: User, now: dateti
     """Make a client and a student of a lead, and seat the student if the body names an enrollment or a cohort.
 
     values: the checked body. With `dry_run` all is tried and taken back. A converted lead stays as it is, and tells
-    what it became. Who may convert may make all that it takes. Up to 30 queries. Raises Invalid and NotFound.
+    what it became. Who may convert may make all that it takes. Up to 30 queries. Raises Invalid and NotFound; of a
+    converted lead ConvertedDeleted, and SeatNotTaken.
     """
     with transaction.atomic():
         locked = lock(Lead, lead.pk)
         if locked.converted_to is not None:
-            return Converted(locked.converted_to.client, locked.converted_to, locked.converted_seat, is_new=False)
+            return _as_converted(locked, locked.converted_to, values)
         enrollment = _enrollment(values)
         known = _known_client(locked, values)
         client = known or _new_client(locked, values, by=by, now=now)
@@ -55,6 +66,35 @@ def convert_lead(lead: Lead, values: Mapping[str, Any], *, by: User, now: dateti
         if values.get("dry_run"):
             transaction.set_rollback(True)
     return Converted(client, student, seat, client_is_new=known is None)
+
+
+def _as_converted(lead: Lead, student: Student, values: Mapping[str, Any]) -> Converted:
+    """What a converted lead became, as far as it is still there. Up to three queries."""
+    client = student.client
+    went_along = client.deleted_at is not None and student.deletion == client.deletion
+    gone: list[tuple[Entity, Client | Student]] = [(Entity.CLIENT, client)] if client.deleted_at is not None else []
+    gone += [(Entity.STUDENT, student)] if student.deleted_at is not None and not went_along else []
+    if gone:
+        raise ConvertedDeleted(restore=[{"entity": entity.value, "id": record.pk} for entity, record in gone])
+    return Converted(client, student, _seat_taken(lead, student, values), is_new=False)
+
+
+def _seat_taken(lead: Lead, student: Student, values: Mapping[str, Any]) -> EnrollmentDetail | None:
+    """The seat in the enrollment or cohort that the body names, else the one that came with the conversion.
+
+    A seat that a transfer has closed is one, too: it was taken, and the same request is to get the same answer.
+    """
+    seats = EnrollmentDetail.objects.live().filter(student=student)
+    if values.get("enrollment"):
+        seats = seats.filter(enrollment=values["enrollment"])
+    elif values.get("cohort"):
+        seats = seats.filter(enrollment__cohort=values["cohort"])
+    else:
+        return seats.filter(pk=lead.converted_seat_id).first() if lead.converted_seat_id else None
+    found = list(seats.order_by("-created_at", "-id"))
+    if not found:
+        raise SeatNotTaken(student=student.pk)
+    return next((seat for seat in found if seat.pk == lead.converted_seat_id), found[0])
 
 
 def _enrollment(values: Mapping[str, Any]) -> Enrollment | None:

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from rest_framework import serializers
 
 from tandem.academy.access import may
-from tandem.academy.actions.conversion import Converted, convert_lead
+from tandem.academy.actions.conversion import Converted, ConvertedDeleted, SeatNotTaken, convert_lead
 from tandem.academy.actions.enrollments import AlreadyEnrolled
 from tandem.academy.api.answers import LEAD
 from tandem.academy.api.inputs import AttributesField, Defaulting
@@ -76,7 +76,7 @@ class LeadConvert(Endpoint):
         _CONVERTERS,
         takes=ConvertIn,
         gives={"type": "object", "properties": _KEYS, "required": list(_KEYS)},
-        refuses=[AlreadyEnrolled],
+        refuses=[AlreadyEnrolled, ConvertedDeleted, SeatNotTaken],
     )
     def post(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
         """Make a client and a student of a lead, and give the student a seat; a second time tells the same."""

@@ -85,6 +85,92 @@ def test_a_second_time_tells_the_same_and_makes_nothing(asha: Api) -> None:
     assert everything() == before
 
 
+class TestWhatItBecameIsDeleted:
+    """A second call does not tell ids that lead nowhere."""
+
+    @pytest.fixture
+    def done(self, asha: Api) -> dict[str, Any]:
+        body = asha.post(url(lead("Jane")), {"enrollment": str(enrollment().pk)}).json()
+        return {**body, "url": f"/api/leads/{body['lead']}/convert/"}
+
+    def refused(self, asha: Api, done: dict[str, Any]) -> list[tuple[str, str]]:
+        before = everything()
+        for body in ({}, {"enrollment": done["enrollment"]}, {"client_name": "Other"}, {"dry_run": True}):
+            answer = asha.post(done["url"], body)
+            assert (answer.status_code, answer.json()["code"]) == (409, "converted_deleted")
+        assert everything() == before
+        return [(one["entity"], one["id"]) for one in answer.json()["restore"]]
+
+    def restored(self, asha: Api, done: dict[str, Any], what: list[tuple[str, str]]) -> None:
+        """What the refusal names, in its order, is what has to be restored."""
+        for entity, pk in what:
+            assert asha.post(f"/api/{entity}s/{pk}/restore/").status_code == 200
+        again = asha.post(done["url"], {"enrollment": done["enrollment"]})
+        assert (again.status_code, {**again.json(), "url": done["url"]}) == (200, done)
+
+    def test_the_student(self, asha: Api, done: dict[str, Any]) -> None:
+        asha.delete(f"/api/services/{done['student']}/")
+        missing = self.refused(asha, done)
+        assert missing == [("service", done["student"])]
+        self.restored(asha, done, missing)
+
+    def test_the_client_with_the_student(self, asha: Api, done: dict[str, Any]) -> None:
+        asha.delete(f"/api/clients/{done['client']}/?cascade=true")
+        missing = self.refused(asha, done)
+        assert missing == [("client", done["client"])], "the student comes back with it"
+        self.restored(asha, done, missing)
+
+    def test_the_student_and_then_the_client(self, asha: Api, done: dict[str, Any]) -> None:
+        asha.delete(f"/api/services/{done['student']}/")
+        asha.delete(f"/api/clients/{done['client']}/")
+        missing = self.refused(asha, done)
+        assert missing == [("client", done["client"]), ("service", done["student"])]
+        self.restored(asha, done, missing)
+
+    def test_of_a_seat_that_is_gone_nothing_is_told(self, asha: Api, done: dict[str, Any]) -> None:
+        asha.delete(f"/api/enrollment-details/{done['enrollment_detail']}/")
+        shown = asha.post(done["url"], {}).json()
+        assert (shown["student"], shown["enrollment"], shown["enrollment_detail"]) == (done["student"], None, None)
+
+
+class TestASeatThatWasNotTaken:
+    """A converted lead is not enrolled anew, so nobody is told that it was."""
+
+    @pytest.mark.parametrize("field", ["cohort", "enrollment"])
+    @pytest.mark.parametrize("first", ["nowhere", "elsewhere"])
+    def test_is_refused(self, asha: Api, field: str, first: str) -> None:
+        one, into = lead("Jane"), enrollment()
+        body = {"enrollment": str(enrollment(cohort("Other")).pk)} if first == "elsewhere" else {}
+        student = asha.post(url(one), body).json()["student"]
+        named = {"cohort": str(into.cohort_id), "enrollment": str(into.pk)}[field]
+        before = everything()
+        refused = asha.post(url(one), {field: named})
+        assert (refused.status_code, refused.json()["code"]) == (409, "converted_without_seat")
+        assert refused.json()["student"] == student
+        assert everything() == before
+
+    def test_one_that_the_student_got_since_will_do(self, asha: Api) -> None:
+        one, into = lead("Jane"), enrollment()
+        student = asha.post(url(one), {}).json()["student"]
+        body = {"student": student, "enrollment": str(into.pk)}
+        seat = asha.post("/api/enrollment-details/", body).json()["id"]
+        for named in ({"cohort": str(into.cohort_id)}, {"enrollment": str(into.pk)}):
+            shown = asha.post(url(one), named)
+            assert (shown.status_code, shown.json()["enrollment_detail"]) == (200, seat)
+        assert asha.post(url(one), {}).json()["enrollment_detail"] is None
+
+    @pytest.mark.parametrize("field", ["cohort", "enrollment"])
+    def test_the_same_request_gets_the_same_answer_also_after_a_transfer(self, asha: Api, field: str) -> None:
+        one, into, other = lead("Jane"), enrollment(), cohort("Other")
+        body = {field: {"cohort": str(into.cohort_id), "enrollment": str(into.pk)}[field]}
+        first = asha.post(url(one), body).json()
+        wish = {"student": first["student"], "target_cohort": str(other.pk)}
+        pk = asha.post("/api/transfer-requests/", wish).json()["id"]
+        assert asha.post(f"/api/transfer-requests/{pk}/approve/").status_code == 200
+        again = asha.post(url(one), body)
+        assert (again.status_code, again.json()) == (200, first)
+
+
 def test_names_come_from_the_lead(asha: Api) -> None:
     shown = asha.post(url(lead("Jane Doe")), {}).json()
     assert (shown["client_name"], shown["student_name"], shown["enrollment"]) == ("Jane Doe", "Jane Doe", None)
