@@ -60,6 +60,7 @@ class DayOrMoment:
 def day_or_moment(raw: str) -> DayOrMoment:
     """Read `2025-12-18`, `2025-12-18T10:00:00Z` or `2025-12-18T10:00`; without an offset it is the site's time.
 
+    Fractions of a second are dropped, as `iso` shows none: what was shown and comes back is the same moment.
     Raises ValueError for anything else, years before 1900 and after 9000 included.
     """
     raw = raw.strip()
@@ -72,7 +73,7 @@ def day_or_moment(raw: str) -> DayOrMoment:
         aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=site_zone())
         if not 1900 <= aware.year <= 9000:
             raise ValueError(f"{raw!r} is out of range")
-        aware = aware.astimezone(UTC)
+        aware = aware.astimezone(UTC).replace(microsecond=0)
         read = DayOrMoment(day_of(aware), aware)
     if not 1900 <= read.day.year <= 9000:
         raise ValueError(f"{raw!r} is out of range")

@@ -54,6 +54,8 @@ def test_any_other_time_is_bad_input_on_its_field(raw: object) -> None:
         ("2025-12-18T10:00", DayOrMoment(date(2025, 12, 18), datetime(2025, 12, 18, 4, 30, tzinfo=UTC))),
         ("2025-12-18T22:00:00Z", DayOrMoment(date(2025, 12, 19), datetime(2025, 12, 18, 22, tzinfo=UTC))),
         ("2025-12-18 10:00:00+05:30", DayOrMoment(date(2025, 12, 18), datetime(2025, 12, 18, 4, 30, tzinfo=UTC))),
+        # what JavaScript's toISOString sends
+        ("2025-12-18T10:00:00.999Z", DayOrMoment(date(2025, 12, 18), datetime(2025, 12, 18, 10, tzinfo=UTC))),
     ],
 )
 def test_a_day_stays_a_day_and_a_moment_a_moment(raw: str, expected: DayOrMoment) -> None:

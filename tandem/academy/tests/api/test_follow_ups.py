@@ -75,6 +75,7 @@ def test_it_works_at_both_addresses(instructor: Api, jane: Student, root: str) -
         ("2025-01-15", "2025-01-14T18:30:00Z"),  # midnight in Asia/Kolkata
         ("2025-01-15T10:00", "2025-01-15T04:30:00Z"),
         ("2025-01-15T10:00:00+02:00", "2025-01-15T08:00:00Z"),
+        ("2025-01-15T10:00:00.500Z", "2025-01-15T10:00:00Z"),  # what JavaScript's toISOString sends
         ("", None),
         (None, None),
     ],
@@ -83,6 +84,15 @@ def test_a_date_may_come_with_or_without_a_time(
     instructor: Api, jane: Student, sent: str | None, shown: str | None
 ) -> None:
     assert instructor.post(url_of(jane), {"follow_up_date": sent}).json()["follow_up_date"] == shown
+
+
+def test_what_was_shown_and_comes_back_is_no_change(instructor: Api, jane: Student) -> None:
+    body = {"follow_up_date": "2025-01-15T10:00:00.500Z", "comment": "Call", "attributes": {"channel": "phone"}}
+    url = f"{url_of(jane)}{instructor.post(url_of(jane), body).json()['id']}/"
+    shown = instructor.get(url)
+    events = Event.objects.count()
+    assert instructor.put(url, shown.json()).content == shown.content
+    assert Event.objects.count() == events
 
 
 @pytest.mark.parametrize(

@@ -393,6 +393,13 @@ class TestPatch:
         assert (shown["status"], shown["otp_expires_at"]) == ("assigned", None)
         assert shown["otp_requested_at"] == moments.iso(asked_at)
 
+    def test_a_moment_with_fractions_of_a_second_is_the_one_that_is_shown(self, visit: Visit) -> None:
+        moved = as_("asha").patch(f"{URL}{visit.pk}/", {"scheduled_at": f"{day(3)}T10:00:00.500Z"}).json()
+        assert moved["scheduled_at"] == f"{day(3)}T10:00:00Z"
+        events = Event.objects.count()
+        assert as_("asha").patch(f"{URL}{visit.pk}/", {"scheduled_at": moved["scheduled_at"]}).json() == moved
+        assert Event.objects.count() == events
+
     def test_a_closed_visit_keeps_its_description(self, card: Card) -> None:
         visit = visit_to(card, status="completed", description="Leaking")
         answer = as_("chitra").patch(f"{URL}{visit.pk}/", {"description": "x"})
