@@ -111,6 +111,10 @@ class Endpoint(APIView):
         takes_files = asked is not None and asked.multipart
         return [*super().get_parsers(), *([StrictMultipart()] if takes_files else [])]
 
+    def _allowed_methods(self) -> list[str]:
+        """Those that an operation is declared for; DRF would count its own `options`."""
+        return [name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") if operation_of(self, name)]
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """DRF's dispatch without content negotiation and versions, which this API does not have."""
         self.args, self.kwargs, self.headers = args, kwargs, {}
@@ -201,6 +205,8 @@ class Endpoint(APIView):
         answer = answer_exception(error)
         if answer is None:
             raise error
+        if answer.status_code == 405:
+            answer["Allow"] = ", ".join(self._allowed_methods())
         return answer
 
     def lock(self, pk: Any) -> None:
