@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from tests.cast import as_
 from tests.matrix.expectations import EXPECTED
 from tests.matrix.test_matrix import VERBS
+from tests.matrix.world import OWN, records
 
 pytestmark = pytest.mark.django_db
 
@@ -29,3 +31,25 @@ def test_who_tries_a_method_that_is_not_there_is_told_which_ones_are() -> None:
             if (answer.status_code, told) != (405, ", ".join(allowed)):
                 wrong.append(f"{verb} {path}: {answer.status_code}, {told} instead of {', '.join(allowed)}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("noun", "path", "body"),
+    [
+        ("lead", "/api/leads/{}/convert/", {}),
+        ("transfer", "/api/transfer-requests/{}/reject/", {"reason": "full"}),
+        ("card", "/api/crm/cards/{}/restore/", {}),
+        ("card", "/api/crm/cards/1000000000/restore/", {}),
+    ],
+)
+def test_a_refused_precondition_is_an_answer_that_a_key_keeps(noun: str, path: str, body: dict[str, Any]) -> None:
+    asha, url = as_("asha"), path.format(records()[noun][OWN])
+    first = asha.post(url, body, If_Match='"old"', Idempotency_Key="k")
+    assert first.status_code == (404 if "1000000000" in url else 412)
+
+    again = asha.post(url, body, Idempotency_Key="k")
+    other = asha.post(url, {**body, "x": 1}, Idempotency_Key="k")
+
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again["Idempotent-Replayed"] == "true"
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")

@@ -174,7 +174,10 @@ class Endpoint(APIView):
             return self._handled(request, chosen)
         # The row stays locked from the comparison to the end of the change, so nobody slips in between.
         with transaction.atomic():
-            self._compare(request, wanted)
+            try:
+                self._compare(request, wanted)
+            except Refusal as refused:  # an answer like any other, so that an Idempotency-Key keeps it
+                return self._refused(refused)
             return self._handled(request, chosen)
 
     def _compare(self, request: Request, wanted: str) -> None:
