@@ -35,7 +35,7 @@ from rest_framework.views import APIView
 
 from tandem.common import idempotency
 from tandem.common.errors import Forbidden, Invalid, NotFound, PreconditionFailed, Refusal
-from tandem.common.parsing import StrictMultipart
+from tandem.common.parsing import StrictForm, StrictMultipart
 from tandem.common.reading.ahead import Reading
 from tandem.common.reading.answer import Answer
 from tandem.common.reading.listing import Listing, Rows, read_one, read_page, read_request, reading_of
@@ -63,8 +63,9 @@ SIGNED_IN = Who("any signed-in user", lambda user: True)
 class Operation:
     """One method of one endpoint. gives: an Answer, a Listing, a plain JSON schema, or None for an empty 204.
 
-    multipart: the body may also be a form with files; anything else than JSON is a 415 elsewhere. apart: the handler
-    talks to somebody outside, so it never runs in a transaction, not even with an Idempotency-Key.
+    multipart: the body may also be a form with files. form: it may also be a form of texts (urlencoded). Anything else
+    than JSON is a 415 elsewhere. apart: the handler talks to somebody outside, so it never runs in a transaction, not
+    even with an Idempotency-Key.
     """
 
     who: Who
@@ -76,6 +77,7 @@ class Operation:
     query: Mapping[str, Any] = field(default_factory=dict)  # query parameters of a plain GET, name → schema
     media: str | tuple[str, ...] = "application/json"
     multipart: bool = False
+    form: bool = False
     apart: bool = False
 
 
@@ -108,8 +110,12 @@ class Endpoint(APIView):
 
     def get_parsers(self) -> Any:
         asked = operation_of(self, self.request.method or "") if self.request else None
-        takes_files = asked is not None and asked.multipart
-        return [*super().get_parsers(), *([StrictMultipart()] if takes_files else [])]
+        parsers = super().get_parsers()
+        if asked is not None and asked.multipart:
+            parsers.append(StrictMultipart())
+        if asked is not None and asked.form:
+            parsers.append(StrictForm())
+        return parsers
 
     def _allowed_methods(self) -> list[str]:
         """Those that an operation is declared for; DRF would count its own `options`."""

@@ -71,7 +71,12 @@ class EndpointSchema(AutoSchema):
 
     def map_parsers(self) -> list[str]:
         chosen = self._operation
-        return ["application/json", "multipart/form-data"] if chosen and chosen.multipart else ["application/json"]
+        media = ["application/json"]
+        if chosen is not None and chosen.multipart:
+            media.append("multipart/form-data")
+        if chosen is not None and chosen.form:
+            media.append("application/x-www-form-urlencoded")
+        return media
 
     def get_filter_backends(self) -> list[Any]:
         return []

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import statistics
 import time
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tandem.accounts.models import User
@@ -78,6 +81,65 @@ def test_nobody_signs_in_without_a_password_on_file(anyone: Api, chitra: User) -
 def test_it_names_what_is_missing(anyone: Api) -> None:
     assert anyone.post(LOGIN, {}).json() == {"password": ["This field is required."]}
     assert anyone.post(LOGIN, {"password": "x"}).json() == {"phone": ["Give a phone or a username."]}
+
+
+@pytest.mark.parametrize("path", [LOGIN, "/api-token-auth/", "/api/api-token-auth/"])
+class TestForms:
+    """`application/x-www-form-urlencoded`, as old clients send it."""
+
+    def send(self, path: str, content: str | bytes, **headers: str) -> Any:
+        return Client().post(path, content, content_type="application/x-www-form-urlencoded", headers=headers)
+
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [
+            (urlencode({"username": "asha", "password": PASSWORD}), "as libraries write it"),
+            (f"username=%2B91+9000000001&password={PASSWORD}&next=", "a phone, and a key that nobody knows"),
+            (f"username=asha&password={PASSWORD}".encode(), "bytes"),
+        ],
+    )
+    def test_they_are_taken(self, asha: User, path: str, content: str | bytes, why: str) -> None:
+        answer = self.send(path, content)
+        assert answer.status_code == 200, why
+        token = answer.json().get("token")
+        credential = f"Token {token}" if token else f"Bearer {answer.json()['access']}"
+        assert Api(credential).get("/api/me/").json()["username"] == "asha"
+
+    def test_a_wrong_password_is_one(self, asha: User, path: str) -> None:
+        answer = self.send(path, urlencode({"username": "asha", "password": f"{PASSWORD} "}))
+        assert answer.status_code == (401 if path == LOGIN else 400)
+        assert answer.json()["detail"] == "No active account has these credentials."
+
+    @pytest.mark.parametrize(
+        ("content", "answered"),
+        [
+            ("username=asha&password=a%00b", {"password": ["Null characters are not allowed."]}),
+            ("username=asha&username=omar&password=x", {"detail": "The key 'username' is given twice."}),
+            ("username=asha&password=%FF", {"detail": "The text is not UTF-8."}),
+            (b"username=asha&password=\xff", {"detail": "The text is not UTF-8."}),
+            ("&".join(f"a{n}=1" for n in range(1001)), {"detail": "The form has more than 1000 fields."}),
+            ("a=" + "x" * 1_048_576, {"detail": "The body is larger than 1048576 bytes."}),
+            ("username=asha", {"password": ["This field is required."]}),
+            ("username=asha&password=", {"password": ["This field may not be blank."]}),
+        ],
+    )
+    def test_they_are_read_as_strictly_as_json(
+        self, asha: User, path: str, content: str | bytes, answered: dict[str, Any]
+    ) -> None:
+        answer = self.send(path, content)
+        code = {"code": "parse_error"} if "detail" in answered else {}
+        assert (answer.status_code, answer.json()) == (400, answered | code)
+
+    def test_a_key_keeps_the_answer(self, asha: User, path: str) -> None:
+        content = urlencode({"username": "asha", "password": PASSWORD})
+        first, again = (self.send(path, content, **{"Idempotency-Key": "k"}) for _ in range(2))
+        assert (first.status_code, again.content) == (200, first.content)
+
+
+def test_no_form_is_taken_elsewhere(anyone: Api, asha: User) -> None:
+    for path in ("/api/auth/token/register/", "/api/auth/token/refresh/"):
+        answer = Client().post(path, "phone=9876543210", content_type="application/x-www-form-urlencoded")
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
 def test_a_stale_credential_does_not_get_in_the_way(anyone: Api, asha: User) -> None:
