@@ -177,13 +177,39 @@ def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: date
         raise Forbidden(f"You may not change: {', '.join(foreign)}.")
     with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
         card, visit = _locked(visit)
+        differing = _differing(visit, values)
         if by.role == Role.ADMIN:
-            event, new = _changes_of_admin(card, visit, values, by=by, now=now)
+            event, new = _changes_of_admin(card, visit, differing, by=by, now=now)
         elif by.role == Role.WORKER:
-            event, new = _changes_of_worker(visit, values)
+            event, new = _changes_of_worker(visit, differing)
         else:
             event, new = _changes_of_owner(card, visit, values, by=by, now=now)
         return _write(visit, new, event, by=by, now=now)
+
+
+def _differing(visit: Visit, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is sent with another value than a GET shows: clients send whole objects back, which asks for nothing."""
+    shown = {
+        "description": visit.description,
+        "service_type": visit.service_type,
+        "visit_type": visit.visit_type,
+        "preferred_date": visit.preferred_date,
+        "preferred_time": visit.preferred_time,
+        "scheduled_at": _fixed(visit),
+        "next_service_date": visit.next_service_date,
+        "assigned_to": visit.assigned_to_id,
+        "status": visit.status,
+    }
+    return {name: value for name, value in values.items() if name not in shown or value != shown[name]}
+
+
+def _fixed(visit: Visit) -> DayOrMoment | None:
+    """The day or the moment that is fixed, in whole seconds, as it is shown."""
+    if visit.scheduled_on is None or visit.scheduled_at is None:
+        return None
+    return DayOrMoment(
+        visit.scheduled_on, visit.scheduled_at.replace(microsecond=0) if visit.scheduled_has_time else None
+    )
 
 
 def _changes_of_worker(visit: Visit, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -221,12 +247,11 @@ def _changes_of_owner(
 def _changes_of_admin(
     card: Card, visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime
 ) -> tuple[str, dict[str, Any]]:
+    """values: those that differ from what is there."""
     event = "visit.updated"
-    new = {name: values[name] for name in ("description", "visit_type", "next_service_date") if name in values}
+    noted = ("description", "visit_type", "next_service_date", "preferred_date", "preferred_time")
+    new = {name: values[name] for name in noted if name in values}
     day = visit.day
-    for name in ("preferred_date", "preferred_time"):
-        if name in values and values[name] != getattr(visit, name):
-            new[name] = values[name]
     if "preferred_date" in new or "preferred_time" in new:
         asked_for = new.get("preferred_date", visit.preferred_date)
         _check_day(DayOrMoment(asked_for), now, at=new.get("preferred_time", visit.preferred_time))
@@ -241,7 +266,7 @@ def _changes_of_admin(
                 raise Invalid.on("scheduled_at", "A worker was found for this day. Take the worker off first.")
             if visit.status == states.SCHEDULED:
                 new["status"] = states.move(visit.status, states.PENDING)
-        elif schedule(when) != {name: getattr(visit, name) for name in schedule(when)}:
+        else:
             _check_day(when, now, field="scheduled_at", any_time=True)
             has_worker = visit.assigned_to_id is not None
             new |= {**schedule(when), "status": states.after_reschedule(visit.status, has_worker=has_worker), **NO_CODE}
@@ -253,7 +278,7 @@ def _changes_of_admin(
         new |= _decided(
             decide(warranty_of(card), free_days=free_days, on=day, asked=values["service_type"], by_admin=True)
         )
-    if "assigned_to" in values and values["assigned_to"] != visit.assigned_to_id:
+    if "assigned_to" in values:
         fixed = new.get("scheduled_on", visit.scheduled_on)
         new |= _other_worker(visit, values["assigned_to"], on=day, has_day=fixed is not None)
         event = "visit.assigned" if new["assigned_to"] else "visit.unassigned"

@@ -14,6 +14,7 @@ from tandem.common.reading import ahead
 from tandem.events.models import Event
 from tandem.fieldservice.models import Attendance, Card, Feedback, ServiceEntry, Visit
 from tests.cast import Api, as_, card_of, person, visit_to
+from tests.database import everything
 
 pytestmark = pytest.mark.django_db
 URL = "/api/crm/services/"
@@ -404,6 +405,34 @@ class TestPatch:
         visit = visit_to(card, status="completed", description="Leaking")
         answer = as_("chitra").patch(f"{URL}{visit.pk}/", {"description": "x"})
         assert (answer.status_code, answer.json()["code"]) == (409, "visit_closed")
+
+    @pytest.mark.parametrize("service_type", ["free", "normal"])
+    def test_a_whole_visit_that_comes_back_unchanged_changes_nothing(self, visit: Visit, service_type: str) -> None:
+        Visit.objects.update(service_type=service_type, service_type_reason="By the rule.", description="Leaking")
+        asha, url = as_("asha"), f"{URL}{visit.pk}/"
+        asha.patch(url, {"scheduled_at": f"{day(3)}T10:00", "preferred_time": "09:30", "next_service_date": day(90)})
+        # A moment that was stored with its fraction, as it once was.
+        Visit.objects.update(scheduled_at=Visit.objects.get().scheduled_at + timedelta(milliseconds=500))
+        shown, before = asha.get(url), everything()
+        assert asha.put(url, shown.json()).content == shown.content
+        assert everything() == before
+
+    @pytest.mark.parametrize("other", ["free", "normal"])
+    def test_only_another_service_type_is_an_admins_decision(self, visit: Visit, other: str) -> None:
+        was = {"free": "normal", "normal": "free"}[other]
+        Visit.objects.update(service_type=was, service_type_reason="By the rule.")
+        url = f"{URL}{visit.pk}/"
+        shown = as_("asha").patch(url, {"service_type": was, "visit_type": "CC"}).json()
+        assert (shown["service_type"], shown["service_type_reason"]) == (was, "By the rule.")
+        shown = as_("asha").patch(url, {"service_type": other}).json()
+        assert shown["service_type"] == other
+        assert shown["service_type_reason"].startswith(f"An admin decided: {other}.")
+
+    def test_a_whole_visit_comes_back_with_another_day(self, card: Card) -> None:
+        visit = visit_to(card, on=TODAY + timedelta(days=1))
+        whole = as_("asha").get(f"{URL}{visit.pk}/").json()
+        shown = as_("asha").put(f"{URL}{visit.pk}/", {**whole, "scheduled_at": day(2)}).json()
+        assert (shown["status"], shown["scheduled_at"]) == ("scheduled", day(2)), "the state that was shown is no wish"
 
     def test_put_leaves_absent_fields_alone(self, visit: Visit) -> None:
         Visit.objects.update(description="Leaking")
