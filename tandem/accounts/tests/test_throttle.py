@@ -61,6 +61,17 @@ def test_unknown_accounts_are_refused_alike(anyone: Api) -> None:
     assert [answer.status_code for answer in answers] == [401] * 10 + [429]
 
 
+def test_that_it_was_too_often_is_an_answer_that_a_key_keeps(anyone: Api, asha: User) -> None:
+    for _ in range(10):
+        anyone.post(LOGIN, {"username": "asha", "password": "wrong"})
+
+    body = {"username": "asha", "password": "wrong"}
+    first, again = (anyone.post(LOGIN, body, **{"Idempotency-Key": "k"}) for _ in range(2))
+
+    assert (first.status_code, again.status_code, again.content) == (429, 429, first.content)
+    assert (again["Idempotent-Replayed"], again["Retry-After"]) == ("true", first["Retry-After"])
+
+
 def test_the_owner_elsewhere_is_not_locked_out(anyone: Api, asha: User) -> None:
     for _ in range(11):
         anyone.post(LOGIN, {"username": "asha", "password": "wrong"})
