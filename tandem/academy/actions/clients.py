@@ -9,12 +9,14 @@ from typing import Any
 
 from django.db import transaction
 
+from tandem.academy.actions import follow_ups
 from tandem.academy.actions.enrollments import settle
 from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
 from tandem.academy.actions.together import Together
 from tandem.academy.models import Client, Entity, Student
 from tandem.accounts.models import User
 from tandem.common.errors import Conflict
+from tandem.events.record import new_event, record_all
 
 
 class HasStudents(Conflict):
@@ -47,24 +49,31 @@ def change_client(client: Client, values: Mapping[str, Any], *, by: User, now: d
 
 
 def delete_client(client: Client, *, cascade: bool = False, by: User, now: datetime) -> None:
-    """Delete a client; with cascade its students too, in one deletion that one restore takes back.
+    """Delete a client; with cascade its students and their follow-ups too, in one deletion that one restore takes back.
 
-    Raises HasStudents, with their count. One query per student.
+    Raises HasStudents, with their count. Eight queries for up to a thousand follow-ups and students.
     """
     with transaction.atomic():
         # Adding a student locks the same row, so none can appear between the look and the deletion.
         locked = lock(Client, client.pk)
-        students = list(Student.objects.live().filter(client=locked).select_for_update(of=("self",)))
-        if students and not cascade:
-            raise HasStudents(count=len(students))
+        students: Any = Student.objects.live().filter(client=locked)
+        pks = list(students.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+        if pks and not cascade:
+            raise HasStudents(count=len(pks))
         deletion = uuid.uuid4()
-        for student in students:
-            delete_record(Entity.STUDENT, student, by=by, now=now, deletion=deletion)
+        if pks:
+            told = follow_ups.delete_with(students, by=by, now=now, deletion=deletion)
+            students.update(deleted_at=now, deletion=deletion)
+            told += [
+                new_event(f"{Entity.STUDENT.value}.deleted", subject=Student(pk=pk), actor=by, at=now) for pk in pks
+            ]
+            record_all(told)
         delete_record(Entity.CLIENT, locked, by=by, now=now, deletion=deletion)
 
 
 def restore_client(client: Client, *, by: User, now: datetime) -> None:
-    """Bring a client back, with the students that the same deletion took along, to where their seats are by now.
+    """Bring a client back, with what the same deletion took along: its students, to where their seats are by now, and
+    their follow-ups.
 
     Up to ten queries per student.
     """
@@ -76,6 +85,7 @@ def restore_client(client: Client, *, by: User, now: datetime) -> None:
             for student in Student.objects.filter(deletion=deletion).select_for_update(of=("self",)).order_by("pk"):
                 restore_record(Entity.STUDENT, student, by=by, now=now)
                 settle(student, by=by, now=now)
+            record_all(follow_ups.restore_with(deletion, by=by, now=now))
 
 
 def _own(values: Mapping[str, Any]) -> dict[str, Any]:

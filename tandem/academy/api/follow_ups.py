@@ -126,6 +126,11 @@ class FollowUpRestore(_BelowStudent):
         restore_follow_up(self.found(pk, among=FollowUp.objects.all()), by=caller(request), now=moments.now())
         return self.detail(request, pk)
 
+    def lock(self, pk: Any) -> None:
+        """The student before the follow-up, as the action does."""
+        list(Student.objects.select_for_update().filter(pk=self.kwargs["student"]).values_list("pk"))
+        super().lock(pk)
+
 
 class FollowUpHistory(_BelowStudent):
     @operation(may("view", "followup"), gives=HISTORY)

@@ -11,7 +11,8 @@ import re
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from tandem.academy.models import Client, Enrollment, FollowUp, Lead, Pipeline, Student
 from tandem.common import moments
@@ -120,14 +121,73 @@ def test_a_cascade_tells_of_every_student() -> None:
     )
 
 
+class TestFollowUpsOfAStudentWhoGoes:
+    """They are 404 from then on, so whoever listens to them hears that they are gone, and that they are back."""
+
+    def stored(self, students: int, each: int) -> tuple[str, list[str], list[str]]:
+        """The ids of a client, its students and their follow-ups; one more follow-up was deleted before."""
+        now = moments.now()
+        made = {"created_at": now, "updated_at": now}
+        client = Client.objects.create(name="Acme", **made)
+        those = [Student.objects.create(name=str(n), client=client, **made) for n in range(students)]
+        ups = [FollowUp.objects.create(student=one, user=person("asha"), **made) for one in those for _ in range(each)]
+        FollowUp.objects.create(student=those[0], user=person("asha"), deleted_at=now, **made)
+        return str(client.pk), [str(one.pk) for one in those], [str(one.pk) for one in ups]
+
+    @pytest.mark.parametrize("with_client", [True, False])
+    def test_all_of_them_are_told(self, with_client: bool) -> None:
+        hook("FollowUp")
+        asha = as_("asha")
+        client, (student,), ups = self.stored(1, 2)
+        one = f"/api/services/{student}/follow-ups/{ups[0]}/"
+        before = asha.get(one).json()
+        gone, back = (
+            (f"/api/clients/{client}/?cascade=true", f"/api/clients/{client}/restore/")
+            if with_client
+            else (f"/api/services/{student}/", f"/api/services/{student}/restore/")
+        )
+        assert asha.delete(gone).status_code == 204
+        assert asha.get(one).status_code == 404
+        assert sorted(noticed()) == sorted(("follow_up.deleted", pk) for pk in ups)
+        assert json.loads(Notice.objects.get(record=ups[0]).data) == before
+        Notice.objects.all().delete()
+        assert asha.post(back).status_code == 200
+        assert sorted(noticed()) == sorted(("follow_up.restored", pk) for pk in ups)
+        assert asha.get(one).json() == before
+        assert len(asha.get(f"/api/services/{student}/follow-ups/").json()) == 2, "who was deleted before stays deleted"
+
+    def test_the_number_of_statements_does_not_grow(self) -> None:
+        for model in ("Client", "Service", "FollowUp"):
+            hook(model)
+        asha, counts = as_("asha"), []
+        for students, each in ((1, 1), (5, 4)):
+            client, _, _ = self.stored(students, each)
+            Notice.objects.all().delete()
+            with CaptureQueriesContext(connection) as queries:
+                asha.delete(f"/api/clients/{client}/?cascade=true")
+            assert Notice.objects.count() == 1 + students + students * each
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
+
+    def test_what_fails_tells_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        hook("FollowUp")
+        client, (student,), ups = self.stored(1, 2)
+        monkeypatch.setattr("tandem.academy.actions.clients.delete_record", _fail)
+        with pytest.raises(ZeroDivisionError):
+            as_("asha").delete(f"/api/clients/{client}/?cascade=true")
+        assert noticed() == []
+        assert FollowUp.objects.live().filter(student=student).count() == len(ups)
+
+
+def _fail(*_: Any, **__: Any) -> None:
+    raise ZeroDivisionError
+
+
 def test_a_renamed_stage_tells_of_its_leads_with_a_fixed_number_of_statements(django_assert_num_queries: Any) -> None:
     hook("Lead")
     asha = as_("asha")
 
     def renamed(count: int) -> int:
-        from django.db import connection
-        from django.test.utils import CaptureQueriesContext
-
         pipeline = asha.post("/api/pipelines/", {"name": "P", "stages": [{"name": "Old"}]}).json()
         now = moments.now()
         of = {"pipeline_id": pipeline["id"], "stage": "Old", "created_at": now, "updated_at": now}

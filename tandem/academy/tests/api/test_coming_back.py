@@ -155,6 +155,22 @@ class TestAStudent:
         assert asha.get("/api/transfer-requests/").json() == [wish]
         assert asha.post(f"/api/transfer-requests/{wish['id']}/approve/").status_code == 200
 
+    @pytest.mark.parametrize("with_client", [False, True])
+    def test_comes_back_with_the_follow_ups_that_went_along(self, asha: Api, with_client: bool) -> None:
+        jane = student()
+        url = f"/api/services/{jane.pk}/follow-ups/"
+        kept, earlier = (asha.post(url, {"comment": comment}).json() for comment in ("Kept", "Earlier"))
+        asha.delete(f"{url}{earlier['id']}/")
+        kind, record, query = ("clients", jane.client, "?cascade=true") if with_client else ("services", jane, "")
+        gone(asha, kind, record, query)
+        assert asha.get(url).status_code == 404
+        assert asha.post(f"{url}{kept['id']}/restore/").status_code == 404
+        back(asha, kind, record)
+        assert asha.get(url).json() == [kept]
+        assert asha.get(f"{url}?deleted=true").json() == [earlier], "it stays deleted"
+        told = Event.objects.filter(subject_id=kept["id"]).order_by("pk").values_list("type", flat=True)
+        assert list(told) == ["follow_up.created", "follow_up.deleted", "follow_up.restored"]
+
 
 class TestAClient:
     def test_comes_back_with_its_students_in_their_seats(self, asha: Api) -> None:
