@@ -169,7 +169,7 @@ def cancel_visit(visit: Visit, *, reason: str = "", by: User, now: datetime) -> 
 def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime) -> Visit:
     """PATCH: what each role may change. values: checked fields that were sent, `scheduled_at` a DayOrMoment.
 
-    Raises Forbidden for keys of another role, and what the single actions raise. Up to eight queries.
+    Raises Forbidden for keys of another role, VisitClosed, and what the single actions raise. Up to eight queries.
     """
     allowed = {Role.ADMIN: CHANGED_BY_ADMIN, Role.WORKER: CHANGED_BY_WORKER}.get(Role(by.role), CHANGED_BY_OWNER)
     foreign = sorted(values.keys() & CHANGED_BY_ADMIN - allowed)
@@ -178,6 +178,9 @@ def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: date
     with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
         card, visit = _locked(visit)
         differing = _differing(visit, values)
+        if visit.status in states.CLOSED:
+            _refuse_changes_of_closed(visit, differing)
+            return visit
         if by.role == Role.ADMIN:
             event, new = _changes_of_admin(card, visit, differing, by=by, now=now)
         elif by.role == Role.WORKER:
@@ -185,6 +188,14 @@ def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: date
         else:
             event, new = _changes_of_owner(card, visit, values, by=by, now=now)
         return _write(visit, new, event, by=by, now=now)
+
+
+def _refuse_changes_of_closed(visit: Visit, differing: Mapping[str, Any]) -> None:
+    """Raises InvalidTransition for another state, which names both, and VisitClosed for anything else."""
+    if "status" in differing:
+        states.move(visit.status, differing["status"])
+    if differing:
+        raise VisitClosed
 
 
 def _differing(visit: Visit, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,8 +238,6 @@ def _changes_of_owner(
 ) -> tuple[str, dict[str, Any]]:
     event, new = "visit.updated", {}
     if "description" in values:
-        if visit.status not in states.OPEN:
-            raise VisitClosed
         new["description"] = values["description"]
     if "status" in values and values["status"] != visit.status:
         if values["status"] != states.CANCELLED:

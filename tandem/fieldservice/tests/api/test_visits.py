@@ -401,11 +401,6 @@ class TestPatch:
         assert as_("asha").patch(f"{URL}{visit.pk}/", {"scheduled_at": moved["scheduled_at"]}).json() == moved
         assert Event.objects.count() == events
 
-    def test_a_closed_visit_keeps_its_description(self, card: Card) -> None:
-        visit = visit_to(card, status="completed", description="Leaking")
-        answer = as_("chitra").patch(f"{URL}{visit.pk}/", {"description": "x"})
-        assert (answer.status_code, answer.json()["code"]) == (409, "visit_closed")
-
     @pytest.mark.parametrize("service_type", ["free", "normal"])
     def test_a_whole_visit_that_comes_back_unchanged_changes_nothing(self, visit: Visit, service_type: str) -> None:
         Visit.objects.update(service_type=service_type, service_type_reason="By the rule.", description="Leaking")
