@@ -167,7 +167,8 @@ def cancel_visit(visit: Visit, *, reason: str = "", by: User, now: datetime) -> 
 
 
 def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime) -> Visit:
-    """PATCH: what each role may change. values: checked fields that were sent, `scheduled_at` a DayOrMoment.
+    """PATCH: what each role may change. values: checked fields that were sent, `scheduled_at` a DayOrMoment; with
+    `force`, as for `assign_worker`.
 
     Raises Forbidden for keys of another role, VisitClosed, and what the single actions raise. Up to eight queries.
     """
@@ -181,13 +182,16 @@ def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: date
         if visit.status in states.CLOSED:
             _refuse_changes_of_closed(visit, differing)
             return visit
+        facts = {}
         if by.role == Role.ADMIN:
-            event, new = _changes_of_admin(card, visit, differing, by=by, now=now)
+            force = values.get("force", False)
+            event, new = _changes_of_admin(card, visit, differing, force=force, by=by, now=now)
+            facts = {"forced": force} if event == "visit.assigned" else {}
         elif by.role == Role.WORKER:
             event, new = _changes_of_worker(visit, differing)
         else:
             event, new = _changes_of_owner(card, visit, values, by=by, now=now)
-        return _write(visit, new, event, by=by, now=now)
+        return _write(visit, new, event, by=by, now=now, **facts)
 
 
 def _refuse_changes_of_closed(visit: Visit, differing: Mapping[str, Any]) -> None:
@@ -211,7 +215,7 @@ def _differing(visit: Visit, values: Mapping[str, Any]) -> dict[str, Any]:
         "assigned_to": visit.assigned_to_id,
         "status": visit.status,
     }
-    return {name: value for name, value in values.items() if name not in shown or value != shown[name]}
+    return {name: value for name, value in values.items() if name in shown and value != shown[name]}
 
 
 def _fixed(visit: Visit) -> DayOrMoment | None:
@@ -254,7 +258,7 @@ def _changes_of_owner(
 
 
 def _changes_of_admin(
-    card: Card, visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime
+    card: Card, visit: Visit, values: Mapping[str, Any], *, force: bool, by: User, now: datetime
 ) -> tuple[str, dict[str, Any]]:
     """values: those that differ from what is there."""
     event = "visit.updated"
@@ -289,7 +293,7 @@ def _changes_of_admin(
         )
     if "assigned_to" in values:
         fixed = new.get("scheduled_on", visit.scheduled_on)
-        new |= _other_worker(visit, values["assigned_to"], on=day, has_day=fixed is not None)
+        new |= _other_worker(visit, values["assigned_to"], on=day, has_day=fixed is not None, force=force)
         event = "visit.assigned" if new["assigned_to"] else "visit.unassigned"
     if "status" in values and values["status"] != new.get("status", visit.status):
         if values["status"] == states.CANCELLED:
@@ -302,11 +306,11 @@ def _changes_of_admin(
     return event, new
 
 
-def _other_worker(visit: Visit, worker: int | None, *, on: date, has_day: bool) -> dict[str, Any]:
+def _other_worker(visit: Visit, worker: int | None, *, on: date, has_day: bool, force: bool) -> dict[str, Any]:
     if worker is None:
         return {"assigned_to": None, "status": states.after_worker_left(visit.status, has_day=has_day), **NO_CODE}
     status = states.move(visit.status, states.ASSIGNED)
-    return {"assigned_to": _available_worker(worker, on=on, force=False), "status": status, **NO_CODE}
+    return {"assigned_to": _available_worker(worker, on=on, force=force), "status": status, **NO_CODE}
 
 
 def _moved(card: Card, visit: Visit, *, to: DayOrMoment, by: User) -> dict[str, Any]:

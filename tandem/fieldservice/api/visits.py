@@ -78,6 +78,7 @@ class VisitChangeIn(Input):
     scheduled_at = DayOrMomentField(required=False, allow_null=True)
     next_service_date = serializers.DateField(required=False, allow_null=True)
     assigned_to = serializers.IntegerField(required=False, allow_null=True)
+    force = serializers.BooleanField(required=False)
     status = serializers.ChoiceField(VisitStatus.choices, required=False)
 
 

@@ -371,6 +371,25 @@ class TestPatch:
         assert shown["scheduled_at"] == f"{day(3)}T06:00:00Z"
         assert shown["status"] == "assigned"
 
+    def test_an_admin_may_insist_on_a_worker_who_is_absent(self, visit: Visit) -> None:
+        wali, now, asha = person("wali"), moments.now(), as_("asha")
+        Attendance.objects.create(
+            user=wali, date=visit.day, status="absent", marked_by=person("asha"), created_at=now, updated_at=now
+        )
+        for unforced in ({}, {"force": False}):
+            answer = asha.patch(f"{URL}{visit.pk}/", {"assigned_to": wali.pk, **unforced})
+            assert (answer.status_code, answer.json()["code"]) == (409, "worker_absent")
+        assert not Event.objects.exists()
+        answer = asha.patch(f"{URL}{visit.pk}/", {"assigned_to": wali.pk, "force": True})
+        assert (answer.status_code, answer.json()["assigned_to"]) == (200, wali.pk), answer.content
+        event = Event.objects.get()
+        assert (event.type, event.facts) == ("visit.assigned", {"forced": True})
+
+    def test_force_alone_is_no_change_and_from_others_ignored(self, visit: Visit) -> None:
+        for name in ("asha", "wasim", "chitra"):
+            assert as_(name).patch(f"{URL}{visit.pk}/", {"force": True}).status_code == 200, name
+        assert not Event.objects.exists()
+
     def test_an_admin_takes_the_worker_off(self, visit: Visit) -> None:
         shown = as_("asha").patch(f"{URL}{visit.pk}/", {"assigned_to": ""}).json()
         assert (shown["assigned_to"], shown["status"]) == (None, "pending")
