@@ -286,6 +286,10 @@ def _changes_of_admin(
             day, event = when.day, "visit.rescheduled"
     if day != visit.day:
         new |= _decided_again(card, visit, on=day, by=by)
+        event = "visit.rescheduled"
+        if visit.status not in states.OWNER_MAY_CHANGE:  # the work had begun, and has not on another day
+            has_worker = visit.assigned_to_id is not None
+            new |= {"status": states.after_reschedule(visit.status, has_worker=has_worker), **NO_CODE}
     if "service_type" in values:
         free_days = free_days_of(card, without=visit)
         new |= _decided(

@@ -413,6 +413,37 @@ class TestPatch:
         assert (shown["status"], shown["otp_expires_at"]) == ("assigned", None)
         assert shown["otp_requested_at"] == moments.iso(asked_at)
 
+    @pytest.mark.parametrize("was_fixed", [True, False])
+    def test_the_day_moves_with_the_preferred_one_and_the_code_is_void(self, visit: Visit, was_fixed: bool) -> None:
+        body: dict[str, Any] = {"preferred_date": day(5)}
+        if was_fixed:
+            Visit.objects.update(scheduled_on=TODAY, scheduled_at=moments.start_of(TODAY))
+            body["scheduled_at"] = None
+        assert as_("wasim").post(f"{URL}{visit.pk}/request_otp/").status_code == 200
+        assert as_("asha").patch(f"{URL}{visit.pk}/", {"description": "Later"}).json()["status"] == "awaiting_otp"
+        shown = as_("asha").patch(f"{URL}{visit.pk}/", body).json()
+        assert (shown["status"], shown["scheduled_at"], shown["otp_expires_at"]) == ("assigned", None, None)
+        assert shown["assigned_to"] == visit.assigned_to_id
+        visit.refresh_from_db()
+        assert (visit.day.isoformat(), visit.otp_hash) == (day(5), "")
+        assert Event.objects.latest("pk").type == "visit.rescheduled"
+
+    def test_without_a_worker_a_code_holds_the_day_as_it_does_in_reschedule(self, card: Card) -> None:
+        visit, asha = visit_to(card, status="awaiting_otp", otp_hash="x" * 64), as_("asha")
+        before = everything()
+        for answer in (
+            asha.patch(f"{URL}{visit.pk}/", {"preferred_date": day(5)}),
+            asha.post(f"{URL}{visit.pk}/reschedule/", {"scheduled_at": day(5)}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
+        assert everything() == before
+
+    @pytest.mark.parametrize("status", ["pending", "assigned"])
+    def test_before_the_work_begins_another_preferred_day_leaves_the_state(self, visit: Visit, status: str) -> None:
+        Visit.objects.update(status=status, assigned_to=None if status == "pending" else visit.assigned_to)
+        shown = as_("asha").patch(f"{URL}{visit.pk}/", {"preferred_date": day(5)}).json()
+        assert (shown["status"], shown["scheduled_at"], shown["preferred_date"]) == (status, None, day(5))
+
     def test_a_moment_with_fractions_of_a_second_is_the_one_that_is_shown(self, visit: Visit) -> None:
         moved = as_("asha").patch(f"{URL}{visit.pk}/", {"scheduled_at": f"{day(3)}T10:00:00.500Z"}).json()
         assert moved["scheduled_at"] == f"{day(3)}T10:00:00Z"
