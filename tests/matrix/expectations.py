@@ -65,7 +65,8 @@ def holders(verb: str, model: str) -> frozenset[str]:
 class Let:
     """may: who gets past the door (others 403). ok: what those get who also see the record.
 
-    hidden: what those get who do not see it. also: further records that may be reached (a deleted one by restore).
+    hidden: what those get who do not see it. also: further records that may be reached (a deleted one by restore), and
+    admins_also: those that only admins reach.
     """
 
     may: frozenset[str]
@@ -73,6 +74,7 @@ class Let:
     body: Body = lambda pk: {}
     hidden: int = 404
     also: frozenset[str] = frozenset()
+    admins_also: frozenset[str] = frozenset()
     public: bool = False
     instead: Mapping[str, int] = field(default_factory=dict)  # actor → what that one gets instead of ok
 
@@ -104,7 +106,7 @@ def _kept(path: str, noun: str, model: str) -> dict[str, Route]:
     """What stands below the address of every record that can be restored and has a history."""
     return {
         f"{path}restore/": Route({"POST": Let(ADMINS, also=frozenset({DELETED}))}, noun),
-        f"{path}history/": Route({"GET": Let(holders("view", model))}, noun),
+        f"{path}history/": Route({"GET": Let(holders("view", model), admins_also=frozenset({DELETED}))}, noun),
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 from django.db import connection, transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.matrix.actors import ACTORS, NOBODY, callers
+from tests.matrix.actors import ACTORS, ADMINS, NOBODY, callers
 from tests.matrix.expectations import EXPECTED, OUTSIDE, SEES, Let, Route
 from tests.matrix.world import DELETED, MISSING, OTHER, OWN, records
 
@@ -79,7 +79,8 @@ def expected(path: str, route: Route, verb: str, actor: str, target: str | None)
 
 
 def _reaches(noun: str, let: Let, actor: str, target: str) -> bool:
-    return target in let.also or actor in SEES[noun].get(target, frozenset())
+    also = let.also | let.admins_also if actor in ADMINS else let.also
+    return target in also or actor in SEES[noun].get(target, frozenset())
 
 
 def _as_set(status: int | frozenset[int]) -> frozenset[int]:

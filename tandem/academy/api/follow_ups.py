@@ -135,5 +135,9 @@ class FollowUpRestore(_BelowStudent):
 class FollowUpHistory(_BelowStudent):
     @operation(may("view", "followup"), gives=HISTORY)
     def get(self, request: Request, student: Any, pk: Any) -> HttpResponse:
-        """Everything that happened to a follow-up, newest first."""
-        return self.page(request, HISTORY, subject=str(self.found(pk).pk))
+        """Everything that happened to a follow-up, newest first; for admins also to a deleted one, or student."""
+        if ADMIN.allows(request.user):
+            found: FollowUp = find(FollowUp.objects.filter(student=student), pk)
+        else:
+            found = self.found(pk)
+        return self.page(request, HISTORY, subject=str(found.pk))

@@ -187,8 +187,9 @@ def _history(resource: Kept) -> Any:
     class History(Endpoint):
         @operation(may("view", resource.right), gives=listing)
         def get(self, request: Request, pk: Any) -> HttpResponse:
-            """Everything that happened to a record, newest first."""
-            found: Any = find(resource.live(), pk)
+            """Everything that happened to a record, newest first; for admins also to a deleted one."""
+            among = resource.model._default_manager.all() if ADMIN.allows(request.user) else resource.live()
+            found: Any = find(among, pk)
             return self.page(request, listing, subject=str(found.pk))
 
     return History.as_view()

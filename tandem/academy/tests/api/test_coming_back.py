@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from tandem.academy.models import Cohort, Enrollment, EnrollmentDetail, Student
+from tandem.academy.tests.leads import lead
 from tandem.academy.tests.teaching import cohort, enrollment, student
 from tandem.events.models import Event
-from tests.cast import Api, as_
+from tests.cast import Api, as_, member
 
 pytestmark = pytest.mark.django_db
+MISSING = "8d7c2f5e-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -48,6 +50,45 @@ def moved(asha: Api, jane: Student, to: Cohort) -> None:
     body = {"student": str(jane.pk), "target_cohort": str(to.pk)}
     wish = asha.post("/api/transfer-requests/", body).json()["id"]
     assert asha.post(f"/api/transfer-requests/{wish}/approve/").status_code == 200
+
+
+class TestWhoDeletedIt:
+    """The history of what is deleted is there for admins, who bring it back."""
+
+    @pytest.mark.parametrize("kind", ["clients", "services", "leads", "cohorts", "enrollments", "enrollment-details"])
+    def test_admins_see_it(self, asha: Api, kind: str) -> None:
+        jane, into = student(), enrollment()
+        records = {
+            "clients": jane.client,
+            "services": jane,
+            "leads": lead(),
+            "cohorts": into.cohort,
+            "enrollments": into,
+        }
+        pk = seat(asha, jane, into) if kind == "enrollment-details" else records[kind].pk
+        if kind == "cohorts":
+            gone(asha, "enrollments", into)
+        assert asha.delete(f"/api/{kind}/{pk}/?cascade=true").status_code == 204
+        assert asha.get(f"/api/{kind}/{pk}/").status_code == 404
+        newest = asha.get(f"/api/{kind}/{pk}/history/").json()[0]
+        assert (newest["type"].split(".")[1], newest["actor_name"]) == ("deleted", "Asha")
+        viewer = member("Management")
+        assert viewer.get(f"/api/{kind}/{pk}/history/").status_code == 404
+        assert asha.get(f"/api/{kind}/{MISSING}/history/").status_code == 404
+
+    def test_of_a_follow_up_too_also_below_a_deleted_student(self, asha: Api) -> None:
+        jane = student()
+        url = f"/api/services/{jane.pk}/follow-ups/"
+        first, second = (f"{url}{asha.post(url).json()['id']}/" for _ in range(2))
+        asha.delete(first)
+        assert asha.get(f"{first}history/").json()[0]["type"] == "follow_up.deleted"
+        gone(asha, "services", jane)
+        viewer = member("Management")
+        for one in (first, second):
+            assert asha.get(f"{one}history/").json()[0]["type"] == "follow_up.deleted"
+            assert viewer.get(f"{one}history/").status_code == 404
+            elsewhere = one.replace(str(jane.pk), str(student("Paul").pk))
+            assert asha.get(f"{elsewhere}history/").status_code == 404
 
 
 class TestAStudent:

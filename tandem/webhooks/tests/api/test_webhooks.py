@@ -292,6 +292,8 @@ def test_a_deleted_webhook_is_gone_and_can_come_back() -> None:
     assert asha.delete(url).status_code == 204
     assert (asha.get(url).status_code, asha.get(URL).json()) == (404, [])
     assert [row["id"] for row in asha.get(f"{URL}?deleted=true").json()] == [webhook["id"]]
+    assert asha.get(f"{url}history/").json()[0]["type"] == "webhook.deleted"
+    assert member("Management").get(f"{url}history/").status_code == 404
     assert asha.post(f"{url}restore/").json()["id"] == webhook["id"]
     assert asha.get(url).status_code == 200
 
