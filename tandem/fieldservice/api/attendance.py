@@ -16,6 +16,7 @@ from tandem.common.reading.query import day_in
 from tandem.common.rendering import json_answer
 from tandem.fieldservice.actions.attendance import mark_absent, mark_everybody, mark_present
 from tandem.fieldservice.api.answers import ATTENDANCE
+from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.models import Attendance, AttendanceStatus
 from tandem.fieldservice.queries import attendance_of, attendance_on
 
@@ -45,19 +46,15 @@ def _object(**properties: Any) -> dict[str, Any]:
 _MARKED = {"detail": {"type": "string"}, "attendance_id": {"type": "integer", "examples": [14]}}
 
 
-def _id_field() -> serializers.IntegerField:
-    return serializers.IntegerField(min_value=1, max_value=2**63 - 1)
-
-
 class MarkIn(Input):
-    user = _id_field()
+    user = IdField()
     date = serializers.DateField()
 
 
 class BulkIn(Input):
     date = serializers.DateField()
-    present = serializers.ListField(child=_id_field(), max_length=MOST_IN_BULK, default=list)
-    absent = serializers.ListField(child=_id_field(), max_length=MOST_IN_BULK, default=list)
+    present = serializers.ListField(child=IdField(), max_length=MOST_IN_BULK, default=list)
+    absent = serializers.ListField(child=IdField(), max_length=MOST_IN_BULK, default=list)
 
 
 class AttendanceList(Endpoint):

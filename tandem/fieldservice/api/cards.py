@@ -18,6 +18,7 @@ from tandem.common.reading.listing import Listing, by_choice, by_flag, by_id, by
 from tandem.common.rendering import empty_answer
 from tandem.fieldservice.actions.cards import OpenVisits, change_card, create_card, delete_card, restore_card
 from tandem.fieldservice.api.answers import CARD, CARD_DETAIL
+from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.models import Card, CardType
 
 _FILTERS = {
@@ -48,7 +49,7 @@ _WRITERS = Who(
 
 class CardIn(Input):
     model = serializers.CharField(max_length=100)
-    customer = serializers.IntegerField(required=False)
+    customer = IdField(required=False)
     customer_name = serializers.CharField(max_length=150, required=False, allow_blank=True)
     card_type = serializers.ChoiceField(CardType.choices, required=False)
     region = serializers.CharField(max_length=50, required=False, allow_blank=True)

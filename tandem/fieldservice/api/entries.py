@@ -14,6 +14,7 @@ from tandem.common.endpoint import Endpoint, Request, operation
 from tandem.common.reading.listing import Listing, by_id
 from tandem.fieldservice.actions.completion import VisitCancelled, add_entry
 from tandem.fieldservice.api.answers import ENTRY
+from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.api.work import WorkIn, work_of
 from tandem.fieldservice.models import ServiceEntry
 
@@ -21,7 +22,7 @@ ENTRIES = Listing(ENTRY, ServiceEntry.objects.visible_to, filters={"service": by
 
 
 class EntryIn(WorkIn):
-    service = serializers.IntegerField()
+    service = IdField()
 
     def validate(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
         if not any(attrs.get(name) for name in ("work_detail", "parts_replaced", "image")):

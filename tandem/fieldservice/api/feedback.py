@@ -14,6 +14,7 @@ from tandem.common.inputs import Input
 from tandem.common.reading.listing import Listing, Order, by_id
 from tandem.fieldservice.actions.feedback import AlreadyRated, NotCompleted, give_feedback
 from tandem.fieldservice.api.answers import FEEDBACK
+from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.models import Feedback
 
 FEEDBACKS = Listing(
@@ -25,7 +26,7 @@ FEEDBACKS = Listing(
 
 
 class FeedbackIn(Input):
-    service = serializers.IntegerField()
+    service = IdField()
     rating = serializers.IntegerField(min_value=1, max_value=5)
     comments = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=5000)
 

@@ -25,6 +25,7 @@ from tandem.fieldservice.actions.visits import (
     reschedule_visit,
 )
 from tandem.fieldservice.api.answers import VISIT, VISIT_DETAIL
+from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.models import Card, ServiceType, Visit, VisitStatus, VisitType
 from tandem.fieldservice.rules.states import InvalidTransition
 
@@ -58,14 +59,14 @@ _CHANGE_REFUSALS = [DuplicateVisit, VisitClosed, WorkHasBegun, InvalidTransition
 
 
 class BookingIn(Input):
-    card = serializers.IntegerField()
+    card = IdField()
     description = serializers.CharField(required=False, allow_blank=True, max_length=5000)
     service_type = serializers.ChoiceField(_SERVICE_TYPES, required=False, allow_null=True)
     preferred_date = serializers.DateField(required=False, allow_null=True)
     preferred_time = ClockField(required=False, allow_null=True)
     visit_type = serializers.ChoiceField(VisitType.choices, required=False)
     scheduled_at = DayOrMomentField(required=False, allow_null=True)
-    assigned_to = serializers.IntegerField(required=False, allow_null=True)
+    assigned_to = IdField(required=False, allow_null=True)
     force = serializers.BooleanField(required=False)
 
 
@@ -77,13 +78,13 @@ class VisitChangeIn(Input):
     preferred_time = ClockField(required=False, allow_null=True)
     scheduled_at = DayOrMomentField(required=False, allow_null=True)
     next_service_date = serializers.DateField(required=False, allow_null=True)
-    assigned_to = serializers.IntegerField(required=False, allow_null=True)
+    assigned_to = IdField(required=False, allow_null=True)
     force = serializers.BooleanField(required=False)
     status = serializers.ChoiceField(VisitStatus.choices, required=False)
 
 
 class AssignIn(Input):
-    assigned_to = serializers.IntegerField()
+    assigned_to = IdField()
     scheduled_at = DayOrMomentField(required=False, allow_null=True)
     force = serializers.BooleanField(required=False, default=False)
 
@@ -140,7 +141,8 @@ class OfVisit(Endpoint):
     shows, rows = VISIT_DETAIL, Visit.objects.visible_to
 
     def lock(self, pk: int) -> None:
-        list(Card.objects.select_for_update(of=("self",)).filter(visits=pk).values_list("pk"))
+        # `visits__pk`, not `visits`: the field itself finds nothing for a number that no column can hold.
+        list(Card.objects.select_for_update(of=("self",)).filter(visits__pk=pk).values_list("pk"))
         super().lock(pk)
 
     def visit(self, request: Request, pk: int) -> Visit:
