@@ -20,7 +20,7 @@ def new_secret() -> str:
 def signature(secrets: Sequence[str], *, message_id: str, timestamp: int, body: bytes) -> str:
     """The value of `webhook-signature`: one `v1,…` per secret, in their order, with a blank in between.
 
-    secrets: as `new_secret` makes them; two while a rotated one is still good. message_id: no dot in it.
+    secrets: as `new_secret` makes them; several while rotated ones are still good. message_id: no dot in it.
     timestamp: seconds since 1970, of this attempt. body: the bytes as they are sent, b"" for a call without a body.
     A secret that is no base64 is a ValueError. Source: contract §6, "Signed as in the Standard Webhooks spec".
     """

@@ -18,7 +18,7 @@ from tandem.events.record import record
 from tandem.webhooks import registry
 from tandem.webhooks.actions.switching import hold_waiting, release_held
 from tandem.webhooks.models import Webhook
-from tandem.webhooks.models.webhook import readable_headers, sealed_headers, sealed_text
+from tandem.webhooks.models.webhook import readable_headers, sealed_headers, sealed_secrets, sealed_text
 from tandem.webhooks.outgoing import check_target
 from tandem.webhooks.registry import LISTENED_TO, Told
 from tandem.webhooks.rules import headers as header_rules
@@ -26,7 +26,7 @@ from tandem.webhooks.rules import placeholders
 from tandem.webhooks.rules.conditions import WrongCondition, checked
 from tandem.webhooks.rules.headers import WrongHeader
 from tandem.webhooks.rules.placeholders import PlaceholderInHost
-from tandem.webhooks.rules.retries import OLD_SECRET_LASTS
+from tandem.webhooks.rules.retries import MOST_OLD_SECRETS, OLD_SECRET_LASTS
 from tandem.webhooks.rules.values import UnknownName, check_name
 from tandem.webhooks.signing import new_secret
 
@@ -107,13 +107,19 @@ def restore_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
 
 
 def rotate_secret(webhook: Webhook, *, by: User, now: datetime) -> str:
-    """Give a webhook a new secret, which is told this once; the old one signs along for a day. Raises NotFound."""
+    """Give a webhook a new secret, which is told this once; each old one signs along for its day. Raises NotFound."""
     secret = new_secret()
     with transaction.atomic():
         locked = locked_webhook(webhook.pk)
-        locked.sealed_old_secret, locked.old_secret_until = locked.sealed_secret, now + OLD_SECRET_LASTS
-        locked.sealed_secret, locked.updated_at = sealed_text(secret), now
-        locked.save(update_fields=["sealed_secret", "sealed_old_secret", "old_secret_until", "updated_at"])
+        older = locked.old_secrets(now=now)[: MOST_OLD_SECRETS - 1]
+        change(
+            locked,
+            at=now,
+            sealed_secret=sealed_text(secret),
+            sealed_old_secret=locked.sealed_secret,
+            sealed_older_secrets=sealed_secrets(older),
+            old_secret_until=now + OLD_SECRET_LASTS,
+        )
         record("webhook.secret_rotated", subject=locked, actor=by, at=now, old_until=locked.old_secret_until)
     return secret
 

@@ -114,7 +114,7 @@ class WebhookHistory(Endpoint):
 class WebhookSecret(Endpoint):
     @operation(CHANGE, gives=WEBHOOK, adds={"secret": SECRET})
     def post(self, request: Request, pk: Any) -> HttpResponse:
-        """Give a webhook a new secret, told this once. For 24 hours messages are signed with the old one, too."""
+        """Give a webhook a new secret, told this once. Each old one signs along until its 24 hours are over."""
         webhook = find(Webhook.objects.live(), pk)
         return _with_secret(webhook, rotate_secret(webhook, by=caller(request), now=moments.now()))
 

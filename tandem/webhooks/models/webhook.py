@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -52,8 +53,9 @@ class Webhook(SoftDeleted):
 
     model: the contract's name of the kind. events: of created, updated, deleted. conditions: a list of
     {field, operator, value}. sealed_headers, sealed_secret: encrypted with the installation's secret.
-    sealed_old_secret: signs along until old_secret_until. failing_since: the first failure after the last success,
-    None when the last attempt succeeded. disabled_at, disabled_reason: when and why Tandem itself switched it off.
+    sealed_old_secret: signs along until old_secret_until; sealed_older_secrets: a list of [secret, until], those before
+    it, which stop earlier. failing_since: the first failure after the last success, None when the last attempt
+    succeeded. disabled_at, disabled_reason: when and why Tandem itself switched it off.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -68,6 +70,7 @@ class Webhook(SoftDeleted):
     events = models.JSONField(default=list)
     sealed_secret = models.TextField()
     sealed_old_secret = models.TextField(blank=True)
+    sealed_older_secrets = models.TextField(blank=True, default="", db_default="")
     old_secret_until = models.DateTimeField(null=True)
     failing_since = models.DateTimeField(null=True)
     disabled_at = models.DateTimeField(null=True)
@@ -103,12 +106,22 @@ class Webhook(SoftDeleted):
         return opened
 
     def secrets(self, *, now: datetime) -> list[str]:
-        """What a message is signed with: the present secret, and the one before it for a day. Raises InvalidToken."""
-        found = [unseal(self.sealed_secret.encode()).decode()]
-        if self.old_secret_until is not None and self.old_secret_until > now:
-            with suppress(InvalidToken):  # of an installation that got another secret key: nobody reads it any more
-                found.append(unseal(self.sealed_old_secret.encode()).decode())
-        return found
+        """What a message is signed with: the present secret, and each one before it for a day. Raises InvalidToken."""
+        present = unseal(self.sealed_secret.encode()).decode()
+        return [present, *(secret for secret, _ in self.old_secrets(now=now))]
+
+    def old_secrets(self, *, now: datetime) -> list[tuple[str, datetime]]:
+        """The secrets that still sign along, with their ends, newest first."""
+        if self.old_secret_until is None or self.old_secret_until <= now:
+            return []
+        found: list[tuple[str, datetime]] = []
+        # What an installation sealed before it got another secret key, nobody reads any more.
+        with suppress(InvalidToken):
+            found.append((unseal(self.sealed_old_secret.encode()).decode(), self.old_secret_until))
+        with suppress(InvalidToken):
+            older = json.loads(unseal(self.sealed_older_secrets.encode())) if self.sealed_older_secrets else []
+            found += [(secret, datetime.fromisoformat(until)) for secret, until in older]
+        return [(secret, until) for secret, until in found if until > now]
 
 
 def sealed_text(text: str) -> str:
@@ -117,6 +130,11 @@ def sealed_text(text: str) -> str:
 
 def sealed_headers(headers: dict[str, str]) -> str:
     return sealed_text(json.dumps(headers)) if headers else ""
+
+
+def sealed_secrets(secrets: Sequence[tuple[str, datetime]]) -> str:
+    """secrets: each with its end, as `old_secrets` gives them."""
+    return sealed_text(json.dumps([(secret, until.isoformat()) for secret, until in secrets])) if secrets else ""
 
 
 def readable_headers(sealed: str) -> dict[str, str]:

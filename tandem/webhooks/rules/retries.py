@@ -9,6 +9,7 @@ GONE: Final = 410
 LONGEST_WAIT: Final = timedelta(hours=24)  # what a receiver may ask for with Retry-After
 SUCCESS_WITHIN: Final = timedelta(days=5)
 OLD_SECRET_LASTS: Final = timedelta(hours=24)
+MOST_OLD_SECRETS: Final = 5  # that sign along: every one makes each message longer
 
 # Pauses after the first, second, … failed attempt. The first ones are for a receiver that is being deployed, the last
 # ones for one whose people have a weekend; ten attempts in a little over three days.

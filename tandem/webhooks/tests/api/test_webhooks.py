@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from standardwebhooks import Webhook as Receiver
 
 from tandem.academy.models import Attribute
 from tandem.common import moments
 from tandem.common.sealing import unseal
 from tandem.events.models import Event
+from tandem.webhooks.actions.webhooks import rotate_secret
+from tandem.webhooks.letters import letter
 from tandem.webhooks.models import Webhook
 from tests.cast import as_, member, person
 from tests.database import everything
@@ -264,6 +270,46 @@ def test_a_rotated_secret_signs_along_for_a_day() -> None:
     assert answer.json()["old_secret_until"] == moments.iso(row.old_secret_until)
     assert row.secrets(now=now) == [new, webhook["secret"]]
     assert row.secrets(now=row.old_secret_until) == [new]
+
+
+def test_each_of_several_rotated_secrets_signs_along_for_its_own_day() -> None:
+    webhook, begin = made(), moments.now()
+    told = [webhook["secret"]]
+    for hours in (0, 1, 23):
+        told.append(rotate_secret(stored(webhook), by=person("asha"), now=begin + timedelta(hours=hours)))
+    first, second, third, present = told
+
+    def good(hours: float) -> list[str]:
+        return stored(webhook).secrets(now=begin + timedelta(hours=hours))
+
+    assert good(23) == [present, third, second, first]
+    assert good(24) == [present, third, second], "the first one's day is over"
+    assert good(25) == [present, third]
+    assert good(47) == [present]
+
+
+def test_receivers_with_any_of_the_rotated_secrets_verify_what_is_sent() -> None:
+    webhook, asha = made(), as_("asha")
+    told = [webhook["secret"]]
+    for _ in range(2):
+        told.append(asha.post(f"{URL}{webhook['id']}/rotate-secret/").json()["secret"])
+    body = json.dumps({"data": {"id": "x", "stage": "New"}})
+    sent = letter(stored(webhook), uuid.uuid4(), body, now=moments.now())
+    assert sent.headers["webhook-signature"].count("v1,") == 3
+    for secret in told:
+        assert Receiver(secret).verify(body, dict(sent.headers))
+
+
+def test_only_the_newest_of_many_rotated_secrets_sign_along() -> None:
+    webhook, asha = made(), as_("asha")
+    told = [webhook["secret"]]
+    for _ in range(8):
+        told.append(asha.post(f"{URL}{webhook['id']}/rotate-secret/").json()["secret"])
+    assert stored(webhook).secrets(now=moments.now()) == told[:-7:-1]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM webhooks_webhook")
+        rows = str(cursor.fetchall())
+    assert not [secret for secret in told if secret.removeprefix("whsec_") in rows]
 
 
 def test_a_repeated_rotation_is_one_and_shows_its_secret_masked() -> None:
