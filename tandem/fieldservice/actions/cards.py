@@ -49,6 +49,8 @@ def change_card(card: Card, values: Mapping[str, Any], *, by: User, now: datetim
     values = dict(_permitted(values, by=by))
     with transaction.atomic():
         card = Card.objects.select_for_update(of=("self",)).get(pk=card.pk)
+        if values.get("customer") == card.customer_id:
+            del values["customer"]  # a whole card that comes back; whoever owns it may be a worker by now
         if "customer" in values:
             values["customer"] = _customer(values["customer"])
         if values.get("customer_name") == "":
