@@ -17,7 +17,8 @@ from tandem.events.changes import change
 from tandem.events.record import record
 from tandem.fieldservice.models import Card, Visit
 
-# What a customer may not say about the own machine, even where customers may register machines themselves.
+# What a customer does not decide about the own machine, even where customers may register machines themselves. Their
+# apps send whole cards, so it is ignored, as what is read-only to everybody.
 ADMIN_ONLY = frozenset(
     {"warranty_start_date", "warranty_end_date", "amc_start_date", "amc_end_date", "card_type", "customer", "is_active"}
 )
@@ -31,7 +32,8 @@ class OpenVisits(Conflict):
 def create_card(values: Mapping[str, Any], *, by: User, now: datetime) -> Card:
     """Register a machine. values: checked fields of a card, `customer` an id. Four queries.
 
-    Raises Invalid on `customer` (not a customer; for a customer: somebody else) and on dates that contradict.
+    Raises Invalid on `customer` (not a customer) and on dates that contradict, Forbidden when a customer names somebody
+    else.
     """
     values = _permitted(values, by=by)
     customer = by if by.role == Role.CUSTOMER else _customer(values.get("customer"))
@@ -87,12 +89,9 @@ def restore_card(card: Card, *, by: User, now: datetime) -> None:
 def _permitted(values: Mapping[str, Any], *, by: User) -> Mapping[str, Any]:
     if by.role == Role.ADMIN:
         return values
-    if "customer" in values and values["customer"] not in (None, by.pk):
+    if values.get("customer") not in (None, by.pk):
         raise Forbidden("You can register machines for yourself only.")
-    forbidden = sorted((ADMIN_ONLY & values.keys()) - {"customer"})
-    if forbidden:
-        raise Forbidden(f"Only an admin may set: {', '.join(forbidden)}.")
-    return {name: value for name, value in values.items() if name != "customer"}
+    return {name: value for name, value in values.items() if name not in ADMIN_ONLY}
 
 
 def _customer(pk: int | None) -> User:
