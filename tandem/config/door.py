@@ -78,7 +78,7 @@ class Door:
     ) -> None:
         self._application, self._slow, self._clock = application, slow, clock
         self._aside = ThreadPoolExecutor(SLOW_AT_A_TIME, thread_name_prefix="slow")
-        self._waiting = 0
+        self._waiting, self._turn = 0, asyncio.Lock()
         # One for all requests, as one thread would have: Django keeps its connections to the database in it, and would
         # open new ones in the context of each task.
         self._context = copy_context()
@@ -90,15 +90,17 @@ class Door:
             length = _length(scope)
             with await _body(protocol, length) if length else BytesIO() as body:
                 with self._waits():
-                    arrived = self._clock()
-                    # All that has arrived meanwhile lines up, and then it is this request's turn.
-                    await asyncio.sleep(0)
-                    environ = _environ(scope, body)
+                    arrived, environ = self._clock(), _environ(scope, body)
                     if self._slow(environ):
                         loop = asyncio.get_running_loop()
                         answer = await loop.run_in_executor(self._aside, self._answer, environ, arrived)
                     else:
-                        answer = self._context.run(self._answer, environ, arrived)
+                        # One after the other, in the order of arrival. Before each the loop looks at what has come
+                        # meanwhile, which then waits from now on, or is refused at once; else it would be seen, and
+                        # its clock begin, only when all before it are done.
+                        async with self._turn:
+                            await asyncio.sleep(0)
+                            answer = self._context.run(self._answer, environ, arrived)
                 status, shown, pieces = answer
         except Refused as refused:
             protocol.response_bytes(refused.status, refused.headers, refused.body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -229,16 +230,21 @@ class Clock:
 @pytest.mark.parametrize("slow", [False, True], ids=["in the loop", "aside"])
 def test_who_waited_too_long_is_sent_away(slow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "SLOW_AT_A_TIME", 1)
-    clock = Clock()
+    clock, protocols = Clock(), [Protocol() for _ in range(20)]
+    arrived, all_there = itertools.count(1), threading.Event()
+
+    def is_slow(environ: Any) -> bool:
+        if next(arrived) == len(protocols):
+            all_there.set()
+        return slow
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
+        assert all_there.wait(20)
         clock.now += 1
         return echo(environ, start_response)
 
-    protocols = [Protocol() for _ in range(20)]
-
     async def all_at_once() -> None:
-        one = Door(application, slow=lambda environ: slow, clock=clock)
+        one = Door(application, slow=is_slow, clock=clock)
         await asyncio.gather(*(one.__rsgi__(Scope("GET"), protocol) for protocol in protocols))
 
     asyncio.run(all_at_once())
@@ -258,6 +264,39 @@ def test_no_more_than_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(all_at_once())
     assert [protocol.answer[0] for protocol in protocols if protocol.answer] == [200, 200, 200, 503, 200]
+
+
+def test_who_comes_while_others_are_worked_on_is_refused_before_the_next_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else an overload is told to nobody: each would be seen only when all before it are done."""
+    monkeypatch.setattr(door, "MOST_WAITING", 3)
+    told: list[tuple[str, int]] = []
+
+    class Told(Protocol):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def response_bytes(self, status: int, headers: Any, body: bytes) -> None:
+            told.append((self.name, status))
+
+    async def some_and_then_another() -> None:
+        newcomers: list[asyncio.Task[None]] = []
+
+        def application(environ: Any, start_response: Any) -> list[bytes]:
+            if not newcomers:
+                newcomers.append(asyncio.ensure_future(one.__rsgi__(Scope("GET"), Told("newcomer"))))
+                newcomers.append(asyncio.ensure_future(one.__rsgi__(Scope("GET"), Told("newcomer"))))
+            return echo(environ, start_response)
+
+        one = Door(application)
+        await asyncio.gather(*(one.__rsgi__(Scope("GET"), Told(name)) for name in "abc"))
+        await asyncio.gather(*newcomers)
+
+    asyncio.run(some_and_then_another())
+    # The first made room for one.
+    assert told == [("a", 200), ("newcomer", 503), ("b", 200), ("c", 200), ("newcomer", 200)]
 
 
 @pytest.mark.parametrize("slow", [False, True], ids=["in the loop", "aside"])
