@@ -58,7 +58,9 @@ def tested(name: str, arguments: list[str], *, database_url: str) -> str:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tandem-test-") as data_dir:
         # Nothing of the developer's own settings or data: the suite must say the same on every machine.
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("TANDEM_", "CRM_"))}
+        # And with bytecode, whatever the machine prefers: hundreds of processes start, each a second faster with it.
+        left_out = ("TANDEM_", "CRM_", "PYTHONDONTWRITEBYTECODE")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         environment = kept | {"TANDEM_DATA_DIR": data_dir, "DATABASE_URL": database_url}
         done = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment, check=False)
     seconds = f"{time.monotonic() - began:.0f} s"
