@@ -22,7 +22,7 @@ from tandem.common.sealing import derived_key
 from tandem.events.changes import change
 from tandem.events.record import record
 from tandem.fieldservice.actions.visits import NO_CODE
-from tandem.fieldservice.models import ServiceEntry, Visit
+from tandem.fieldservice.models import Card, ServiceEntry, Visit
 from tandem.fieldservice.rules import otp, states
 from tandem.fieldservice.rules.parts import Part
 from tandem.files.images import Picture
@@ -57,7 +57,7 @@ class Work:
 
 
 def request_code(visit: Visit, *, by: User, now: datetime) -> str:
-    """Send the machine's customer a new code, which takes the place of any older one. Five queries.
+    """Send the machine's customer a new code, which takes the place of any older one. Six queries.
 
     Gives the code, for a development setting only: nobody else may learn it but through the customer's phone.
     Raises InvalidTransition, NoPhone, OtpTooSoon, OtpDailyLimit.
@@ -66,7 +66,8 @@ def request_code(visit: Visit, *, by: User, now: datetime) -> str:
     with transaction.atomic():
         visit = _locked(visit, by=by)
         status = states.move(visit.status, states.AWAITING_OTP)
-        phone = visit.card.customer.phone
+        # Read behind the lock, for which a change of the machine's customer may have had to be awaited.
+        phone = Card.objects.values_list("customer__phone", flat=True).get(pk=visit.card_id)
         if not phone:
             raise NoPhone
         counted = _counted_on(today, visit)
@@ -139,7 +140,7 @@ def add_entry(work: Work, *, to: int, by: User, now: datetime) -> ServiceEntry:
 
 def _locked(visit: Visit, *, by: User) -> Visit:
     """The visit under its row's lock, still the caller's: another worker may have got it meanwhile."""
-    rows = Visit.objects.visible_to(by).select_related("card__customer").select_for_update(of=("self",))
+    rows = Visit.objects.visible_to(by).select_for_update(of=("self",))
     locked = rows.filter(pk=visit.pk).first()
     if locked is None:
         raise NotFound

@@ -9,8 +9,11 @@ import pytest
 from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.events.models import Event
-from tandem.fieldservice.models import Card
-from tests.cast import as_, card_of, person
+from tandem.fieldservice.actions import completion
+from tandem.fieldservice.models import Card, Visit
+from tandem.fieldservice.rules import otp
+from tandem.fieldservice.tests.api.conftest import as_
+from tests.cast import card_of, person, visit_to
 from tests.database import everything
 
 pytestmark = pytest.mark.django_db
@@ -112,3 +115,88 @@ def test_only_a_customer_becomes_a_machine_s_customer(card: Card, name: str) -> 
     answer = asha.patch(f"{URL}{card.pk}/", {"customer": other.pk})
     assert (answer.status_code, list(answer.json())) == (400, ["customer"])
     assert everything() == before
+
+
+# --- another customer ------------------------------------------------------------------------------------------------
+def waiting(card: Card) -> Visit:
+    """A visit of Wasim's that waits for the customer's code."""
+    visit = visit_to(card, status="in_progress", assigned_to=person("wasim"))
+    assert as_("wasim").post(f"/api/crm/services/{visit.pk}/request_otp/").status_code == 200
+    visit.refresh_from_db()
+    return visit
+
+
+def verify(visit: Visit, code: str) -> Any:
+    return as_("wasim").post(f"/api/crm/services/{visit.pk}/verify_otp/", {"otp": code})
+
+
+def test_a_code_that_the_old_customer_was_sent_completes_nothing(card: Card, clock, latest_code, messages) -> None:
+    visit = waiting(card)
+    of_chitra, expires_at = latest_code(), moments.iso(clock.time + otp.VALID_FOR)
+    clock.move(seconds=10)
+    answer = as_("asha").patch(f"{URL}{card.pk}/", {"customer": person("deepak").pk})
+    assert (answer.status_code, answer.json()["customer"]) == (200, person("deepak").pk)
+    [told, of_card] = Event.objects.order_by("pk")[1:]
+    assert (told.type, told.subject_id) == ("visit.code_voided", str(visit.pk))
+    assert (told.before, told.after) == ({"otp_expires_at": expires_at}, {"otp_expires_at": None})
+    assert (of_card.type, of_card.facts) == ("card.updated", {"codes_voided": [visit.pk]})
+    assert verify(visit, of_chitra).json()["code"] == "otp_expired"
+    clock.move(seconds=60)
+    assert as_("wasim").post(f"/api/crm/services/{visit.pk}/request_otp/").status_code == 200
+    assert [to for to, _ in messages()] == [person("chitra").phone, person("deepak").phone]
+    assert verify(visit, latest_code()).status_code == 200
+
+
+def test_a_code_that_is_asked_for_meanwhile_goes_to_the_new_customer(card: Card, clock, messages, monkeypatch) -> None:
+    visit = visit_to(card, status="in_progress", assigned_to=person("wasim"))
+    locked, deepak = completion._locked, person("deepak")
+
+    def locked_when_the_change_was_done(visit: Visit, **options: Any) -> Visit:
+        found = locked(visit, **options)
+        Card.objects.update(customer=deepak)
+        return found
+
+    monkeypatch.setattr(completion, "_locked", locked_when_the_change_was_done)
+    assert as_("wasim").post(f"/api/crm/services/{visit.pk}/request_otp/").status_code == 200
+    assert [to for to, _ in messages()] == [deepak.phone]
+
+
+@pytest.mark.parametrize("sent", [{"city": "Madurai"}, {"customer": "chitra"}])
+def test_the_code_stays_while_the_customer_does(card: Card, clock, latest_code, sent: dict[str, str]) -> None:
+    visit = waiting(card)
+    body = {name: person(value).pk if name == "customer" else value for name, value in sent.items()}
+    assert as_("asha").patch(f"{URL}{card.pk}/", body).status_code == 200
+    assert not Event.objects.filter(type="visit.code_voided").exists()
+    assert verify(visit, latest_code()).status_code == 200
+
+
+def test_visits_without_a_pending_code_stay_as_they_are(card: Card, clock) -> None:
+    other = waiting(card_of(person("chitra"), model="Another"))
+    visit_to(card, status="assigned", assigned_to=person("wasim"))
+    visit_to(card, status="completed", assigned_to=person("wasim"))
+    before = list(Visit.objects.order_by("pk").values())
+    as_("asha").patch(f"{URL}{card.pk}/", {"customer": person("deepak").pk})
+    assert list(Visit.objects.order_by("pk").values()) == before
+    assert before[0]["id"] == other.pk
+    assert Event.objects.get(type="card.updated").facts == {}
+
+
+@pytest.mark.parametrize(
+    ("was", "sent", "becomes"),
+    [
+        ("Chitra", {}, "Deepak"),
+        ("Chitra", {"customer_name": ""}, "Deepak"),
+        ("Chitra", {"customer_name": "The café"}, "The café"),
+        ("The café", {}, "The café"),
+        ("The café", {"customer_name": ""}, "Deepak"),
+    ],
+)
+def test_the_name_follows_if_it_was_the_old_customer_s(
+    card: Card, was: str, sent: dict[str, str], becomes: str
+) -> None:
+    Card.objects.update(customer_name=was)
+    shown = as_("asha").patch(f"{URL}{card.pk}/", {"customer": person("deepak").pk, **sent}).json()
+    assert shown["customer_name"] == becomes
+    event = Event.objects.get()
+    assert event.before.get("customer_name", becomes) == was
+    assert event.after.get("customer_name", was) == becomes
