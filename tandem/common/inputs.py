@@ -35,10 +35,17 @@ class Input(serializers.Serializer[Any]):
         return _fields_of(type(self), bool(self.partial))
 
     def to_internal_value(self, data: Mapping[str, Any]) -> Any:
-        nullable = [name for name, field in self.fields.items() if field.allow_null]
-        if isinstance(data, Mapping) and any(data.get(name) == "" for name in nullable):
-            data = {name: None if name in nullable and value == "" else value for name, value in data.items()}
+        if isinstance(data, Mapping):
+            nullable = [(name, field) for name, field in self.fields.items() if field.allow_null]
+            empty = {name for name, field in nullable if _is_empty(field, data.get(name))}
+            if empty:
+                data = {name: None if name in empty else value for name, value in data.items()}
         return super().to_internal_value(data)
+
+
+def _is_empty(field: Any, value: Any) -> bool:
+    """Whether a text is empty to a field; blanks alone are where a field takes them off anyhow."""
+    return value == "" or (isinstance(value, str) and getattr(field, "trim_whitespace", False) and not value.strip())
 
 
 @cache

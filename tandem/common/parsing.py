@@ -195,6 +195,10 @@ class StrictMultipart(MultiPartParser):
             read = super().parse(stream, media_type, {**parser_context, "encoding": "utf-8"})
         except SuspiciousOperation as refused:  # too many fields or files, too much text
             raise ParseError(str(refused)) from None
+        # Django puts this sign in place of bytes that are not UTF-8; what was meant is lost.
+        for name, values in read.data.lists():
+            if any("\ufffd" in value for value in values):
+                raise Invalid.on(name[:100], "The text is not UTF-8.")
         return _form([*read.data.lists(), *read.files.lists()])
 
 

@@ -12,6 +12,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import available_timezones
+
+import phonenumbers
 
 Value = TypeVar("Value")
 
@@ -38,6 +41,28 @@ def _read(name: str, default: Value, parse: Callable[[str], Value], *, shown: st
 
 def text(name: str, default: str = "") -> str:
     return _read(name, default, str)
+
+
+def zone(name: str, default: str) -> str:
+    """A time zone of the IANA database, by its name."""
+
+    def parse(raw: str) -> str:
+        if raw not in available_timezones():
+            raise ValueError(f"{raw!r} is no time zone; use a name such as Asia/Kolkata")
+        return raw
+
+    return _read(name, default, parse)
+
+
+def region(name: str, default: str) -> str:
+    """A country whose telephone numbers are known, by its two letters."""
+
+    def parse(raw: str) -> str:
+        if raw.upper() not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError(f"{raw!r} is no country; use two letters such as IN")
+        return raw.upper()
+
+    return _read(name, default, parse)
 
 
 def flag(name: str, default: bool = False) -> bool:

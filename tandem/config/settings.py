@@ -84,12 +84,12 @@ if _replica:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Time and place ------------------------------------------------------------------------------------------------
-TIME_ZONE = env.text("TANDEM_TIME_ZONE", "Asia/Kolkata")
+TIME_ZONE = env.zone("TANDEM_TIME_ZONE", "Asia/Kolkata")
 USE_TZ = True
 LANGUAGE_CODE = "en"
 USE_I18N = False
 FORMAT_MODULE_PATH = "tandem.config.formats"
-PHONE_REGION = env.text("TANDEM_PHONE_REGION", "IN")
+PHONE_REGION = env.region("TANDEM_PHONE_REGION", "IN")
 
 # --- Applications --------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -66,3 +66,9 @@ def test_what_is_wrong_in_a_text_is_told_on_its_field() -> None:
     with pytest.raises(Invalid) as refused:
         read(form(a="x\0y"))
     assert refused.value.fields == {"a": ["Null characters are not allowed."]}
+
+
+def test_bytes_that_are_not_utf_8_are_refused_on_their_field() -> None:
+    with pytest.raises(Invalid) as refused:
+        read(form(work_detail="lost").replace(b"lost", b"\xff\xfe"))
+    assert refused.value.fields == {"work_detail": ["The text is not UTF-8."]}

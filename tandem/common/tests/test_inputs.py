@@ -15,6 +15,7 @@ class _Form(Input):
     at = ClockField(required=False, allow_null=True)
     when = DayOrMomentField(required=False, allow_null=True)
     amount = serializers.IntegerField(required=False)
+    city = serializers.CharField(required=False, allow_null=True)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,10 @@ def test_numbers_may_be_strings_and_unknown_keys_are_ignored() -> None:
     form = _Form(data={"amount": "5", "unheard_of": 1})
     assert form.is_valid(), form.errors
     assert form.validated_data == {"amount": 5}
+
+
+@pytest.mark.parametrize("raw", ["", "   ", "\t\n", None])
+def test_text_of_blanks_is_no_text(raw: str | None) -> None:
+    form = _Form(data={"city": raw})
+    assert form.is_valid(), form.errors
+    assert form.validated_data == {"city": None}
