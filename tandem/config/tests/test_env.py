@@ -9,6 +9,12 @@ import pytest
 from tandem.config import env
 
 
+@pytest.fixture(autouse=True)
+def _read_for_the_test_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read is remembered, for the test of docs/settings.md."""
+    monkeypatch.setattr(env, "DECLARED", {})
+
+
 @pytest.mark.parametrize(
     ("read", "raw", "reason"),
     [
