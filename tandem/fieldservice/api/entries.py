@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
-from rest_framework import serializers
 
 from tandem.accounts.access import FIELD, WORKER_OR_ADMIN, caller
 from tandem.common import moments
@@ -23,11 +21,6 @@ ENTRIES = Listing(ENTRY, ServiceEntry.objects.visible_to, filters={"service": by
 
 class EntryIn(WorkIn):
     service = IdField()
-
-    def validate(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
-        if not any(attrs.get(name) for name in ("work_detail", "parts_replaced", "image")):
-            raise serializers.ValidationError({"work_detail": ["Say what was done, or name the parts."]})
-        return attrs
 
 
 class EntryList(Endpoint):
