@@ -39,9 +39,13 @@ class Roster:
         return best, self.take(best, day, random=random)
 
     def take(self, worker: User, day: date, *, random: Random) -> time:
-        """Take some free time of this worker, whether or not he or she is there. Raises IndexError if all is taken."""
+        """Take some free time of this worker, whether or not he or she is there.
+
+        By hand somebody may be given more visits than the planner would give. Raises IndexError if all SLOTS are taken.
+        """
         taken = self._taken.setdefault((worker.pk, day), set())
-        slot = random.choice([slot for slot in self._slots if slot not in taken])
+        free = [slot for slot in self._slots if slot not in taken]
+        slot = random.choice(free or [slot for slot in SLOTS if slot not in taken])
         taken.add(slot)
         return slot
 

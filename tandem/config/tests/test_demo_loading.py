@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from tandem.academy.models import Client
 from tandem.common import moments
 from tandem.config import demo
-from tandem.config.demo import AlreadyInUse
+from tandem.config.demo import AlreadyInUse, people
 from tandem.config.tests.test_demo import NOW, TODAY, everything
 from tandem.config.tests.test_demo_academy import field_service_was_loaded
 from tandem.events.models import Event
@@ -69,6 +69,16 @@ class TestDays:
         assert Attendance.objects.filter(date=moments.day_of(now)).count() == 12
         assert Event.objects.aggregate(latest=Max("at"))["latest"] <= now
         assert 1350 <= Visit.objects.count() <= 1650
+
+
+class TestLimits:
+    def test_it_can_be_loaded_where_a_worker_makes_one_visit_a_day(self, settings: Any) -> None:
+        settings.CRM_MAX_VISITS_PER_DAY = 1
+        assert demo.load(now=NOW).is_new
+        assert set(Visit.objects.values_list("status", flat=True)) == set(VisitStatus.values)
+        given = Visit.objects.exclude(assigned_to=None).exclude(status=VisitStatus.CANCELLED)
+        busy = given.values_list("assigned_to__username", "day").annotate(many=Count("pk")).filter(many__gt=1)
+        assert list(busy) == [(people.ILL_TODAY, TODAY, 2)], "by hand, so that somebody has to stand in for the ill one"
 
 
 def _loaded_and_forgotten(now: datetime) -> dict[str, Any]:
