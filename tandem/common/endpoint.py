@@ -39,6 +39,7 @@ from tandem.common.parsing import StrictForm, StrictMultipart
 from tandem.common.reading.ahead import Reading
 from tandem.common.reading.answer import Answer
 from tandem.common.reading.listing import Listing, Rows, read_one, read_page, read_request, reading_of
+from tandem.common.reading.query import flag_in
 from tandem.common.rendering import answer_exception, empty_answer, encoded, is_database_outage, json_answer
 from tandem.common.viewers import Viewer
 
@@ -254,6 +255,16 @@ class Endpoint(APIView):
             "results": orjson.Fragment(page.array()),
         }
         return json_answer(body)
+
+    def live_or_deleted(
+        self, request: Request, live: Listing, deleted: Listing, *, sees_deleted: Who, **bound: Any
+    ) -> HttpResponse:
+        """A list; with `?deleted=true`, for those who may, the deleted ones instead. bound: as for `page`."""
+        if not flag_in(request.query_params.dict(), "deleted"):
+            return self.page(request, live, **bound)
+        if not sees_deleted.allows(request.user):
+            raise Forbidden
+        return self.page(request, deleted, **bound)
 
     def detail(self, request: Request, pk: Any, *, status: int = 200) -> HttpResponse:
         """This endpoint's record with its ETag; 304 when the caller has it already."""

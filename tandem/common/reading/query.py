@@ -1,4 +1,4 @@
-"""Days and months in a query string, for reads that are not plain lists (reports, exports)."""
+"""Days, months and flags in a query string, for reads that are more than one plain list."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import date
 
 from tandem.common import moments
 from tandem.common.errors import Invalid
+from tandem.common.reading.listing import NotThisType, by_flag
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -46,6 +47,17 @@ def month_in(query: Mapping[str, str], name: str) -> Month | None:
 
 def month_of(day: date) -> Month:
     return Month(day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
+
+
+def flag_in(query: Mapping[str, str], name: str) -> bool | None:
+    """A flag as filters take it; None when it is missing or empty. Raises Invalid on the parameter."""
+    raw = _given(query, name)
+    if not raw:
+        return None
+    try:
+        return bool(by_flag().parse(raw))
+    except NotThisType as refused:
+        raise Invalid.on(name, str(refused)) from None
 
 
 def refuse_backward(first: date | None, last: date | None) -> None:

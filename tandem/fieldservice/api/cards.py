@@ -12,7 +12,6 @@ from tandem.accounts.access import ADMIN, CUSTOMER_OR_ADMIN, FIELD, caller
 from tandem.accounts.models import Role
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, Who, find, operation
-from tandem.common.errors import Forbidden
 from tandem.common.inputs import Input
 from tandem.common.reading.listing import Listing, by_choice, by_flag, by_id, by_text, by_word
 from tandem.common.rendering import empty_answer
@@ -68,11 +67,7 @@ class CardList(Endpoint):
     @operation(FIELD, gives=CARDS)
     def get(self, request: Request) -> HttpResponse:
         """The cards that the caller may see; `?deleted=true` (admins): only the deleted ones."""
-        if request.query_params.get("deleted") == "true":
-            if not ADMIN.allows(request.user):
-                raise Forbidden
-            return self.page(request, DELETED_CARDS)
-        return self.page(request, CARDS)
+        return self.live_or_deleted(request, CARDS, DELETED_CARDS, sees_deleted=ADMIN)
 
     @operation(_WRITERS, takes=CardIn, gives=CARD, status=201)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:

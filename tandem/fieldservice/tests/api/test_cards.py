@@ -25,6 +25,37 @@ def card() -> Card:
     return card_of(person("chitra"))
 
 
+class TestDeleted:
+    @pytest.fixture(autouse=True)
+    def deleted(self, card: Card) -> Card:
+        """Beside one that is there, to which nothing was ever done."""
+        deleted = card_of(person("chitra"))
+        assert as_("asha").delete(f"{URL}{deleted.pk}/").status_code == 204
+        return deleted
+
+    @pytest.mark.parametrize(
+        "query", ["deleted=true", "deleted=1", "deleted=True", "%3Fdeleted=true", "deleted=+TRUE+"]
+    )
+    def test_admins_list_the_deleted_ones(self, deleted: Card, query: str) -> None:
+        assert [row["id"] for row in as_("asha").get(f"{URL}?{query}").json()] == [deleted.pk]
+
+    @pytest.mark.parametrize("name", ["chitra", "wasim"])
+    @pytest.mark.parametrize("query", ["deleted=true", "deleted=1", "%3Fdeleted=True"])
+    def test_nobody_else_does(self, name: str, query: str) -> None:
+        assert as_(name).get(f"{URL}?{query}").status_code == 403
+
+    @pytest.mark.parametrize("name", ["asha", "chitra"])
+    @pytest.mark.parametrize("query", ["deleted=false", "deleted=0", "deleted=False", "deleted=", "%3Fdeleted=0"])
+    def test_without_it_those_that_are_there_are_listed(self, card: Card, name: str, query: str) -> None:
+        assert [row["id"] for row in as_(name).get(f"{URL}?{query}").json()] == [card.pk]
+
+    @pytest.mark.parametrize("name", ["asha", "chitra"])
+    @pytest.mark.parametrize("raw", ["abc", "yes", "2", "true,false"])
+    def test_what_is_no_flag_is_refused(self, name: str, raw: str) -> None:
+        answer = as_(name).get(f"{URL}?deleted={raw}")
+        assert (answer.status_code, answer.json()) == (400, {"deleted": ["Must be true or false."]})
+
+
 # As the document shows it; only `customer` is filled in.
 AS_DOCUMENTED = {
     "model": "AquaPure X1",
