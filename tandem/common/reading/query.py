@@ -60,10 +60,13 @@ def flag_in(query: Mapping[str, str], name: str) -> bool | None:
         raise Invalid.on(name, str(refused)) from None
 
 
-def refuse_backward(first: date | None, last: date | None) -> None:
-    """Raises Invalid on `from` when the span from `first` to `last` runs backwards; None is an open end."""
+def refuse_backward(first: date | None, last: date | None, *, blamed: str = "from") -> None:
+    """Raises Invalid when the span from `first` to `last` runs backwards; None is an open end.
+
+    blamed: the end that was sent, `from` or `to`, where the other one is a default.
+    """
     if first is not None and last is not None and first > last:
-        raise Invalid.on("from", f"{first} lies after `to` ({last}).")
+        raise Invalid.on(blamed, f"The span runs backwards, from {first} to {last}.")
 
 
 def _given(query: Mapping[str, str], name: str) -> str:

@@ -102,10 +102,10 @@ class UpcomingVisits(Endpoint):
     @operation(ADMIN, gives=UPCOMING, query=_SPAN)
     def get(self, request: Request) -> HttpResponse:
         """The open visits from today to 30 days later, or of another span, by day."""
-        first, last = _span(request)
-        first = first or moments.today()
+        asked, last = _span(request)
+        first = asked or moments.today()
         last = last or first + timedelta(days=DAYS_AHEAD)
-        refuse_backward(first, last)
+        refuse_backward(first, last, blamed="from" if asked else "to")
         with from_replica():
             return self.page(request, UPCOMING, **reports.span(first, last))
 

@@ -263,6 +263,15 @@ def test_a_span_that_makes_no_sense_is_refused(path: str, query: str, field: str
     assert (answer.status_code, list(answer.json())) == (400, [field])
 
 
+@pytest.mark.parametrize("query", ["to=2020-01-01", "%3Fto=2020-01-01", "from=&to=2020-01-01"])
+def test_an_end_before_today_is_refused_by_its_own_name(query: str) -> None:
+    answer = as_("asha").get(f"{UPCOMING}?{query}")
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"to": [f"The span runs backwards, from {moments.today()} to 2020-01-01."]},
+    )
+
+
 # --- admin/export/services/ ------------------------------------------------------------------------------------------
 HEADER = (
     "id,card_id,card_model,customer_id,customer_name,customer_phone,region,service_type,status,visit_type,"
