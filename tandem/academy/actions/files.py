@@ -45,7 +45,7 @@ def add_file(entity: Entity, owner: Described, file: CheckedFile, *, by: User, n
         locked = lock(type(owner), owner.pk)
         if len(locked.images) >= MOST_FILES:
             raise TooManyFiles
-        _write(entity, locked, [*locked.images, key], {}, {_SHOWN: [key]}, by=by, now=now)
+        _write(entity, locked, [*locked.images, key], by=by, now=now)
     return key, locked.images
 
 
@@ -62,22 +62,16 @@ def remove_file(entity: Entity, owner: Described, key: str, *, by: User, now: da
         if count := records_with_file(key):
             raise FileInUse(count=count)
         rest = [other for other in locked.images if other != key]
-        _write(entity, locked, rest, {_SHOWN: [key]}, {_SHOWN: []}, by=by, now=now)
+        _write(entity, locked, rest, by=by, now=now)
         # A storage that is away leaves a file behind to which nothing points; the record is right all the same.
         transaction.on_commit(lambda: remove(key), robust=True)
     return rest
 
 
-def _write(
-    entity: Entity,
-    locked: Described,
-    keys: list[str],
-    before: dict[str, list[str]],
-    after: dict[str, list[str]],
-    *,
-    by: User,
-    now: datetime,
-) -> None:
+def _write(entity: Entity, locked: Described, keys: list[str], *, by: User, now: datetime) -> None:
+    """The event keeps the keys of all files before and after; whoever shows it makes links of them."""
+    before = locked.images
     locked.images, locked.updated_at = keys, now
     locked.save(update_fields=["images", "updated_at"])
-    record(f"{entity.value}.updated", subject=locked, actor=by, at=now, before=before, after=after)
+    told = {"before": {_SHOWN: before}, "after": {_SHOWN: keys}}
+    record(f"{entity.value}.updated", subject=locked, actor=by, at=now, **told)

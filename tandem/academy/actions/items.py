@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 
 from tandem.academy.models import Entity, Note, Task
 from tandem.academy.rules.items import MOST_ITEMS, Item, replaced
@@ -55,7 +55,7 @@ class Lists:
             wanted = [pk for pk, values in records.items() if values.get(key) is not None]
             found: defaultdict[UUID, list[Any]] = defaultdict(list)
             if wanted:
-                for row in model._default_manager.filter(record__in=wanted).order_by("position", "id"):
+                for row in _ordered(model).filter(record__in=wanted):
                     found[row.record].append(row)
             self._stored[model] |= found
 
@@ -177,12 +177,14 @@ def change_item(
     return before, _shown(row)
 
 
-def delete_item(model: type[Row], record: UUID, pk: UUID) -> dict[str, Any]:
-    """Delete one item; gives what it was. Two queries. Raises NoSuchItem."""
+def delete_item(model: type[Row], record: UUID, pk: UUID) -> tuple[dict[str, Any], int]:
+    """Delete one item; gives what it was, and how many stood before it. Three queries. Raises NoSuchItem."""
     row = _item(model, record, pk)
     gone = _shown(row)
+    earlier = Q(position__lt=row.position) | Q(position=row.position, id__lt=row.pk)
+    place = _rows(model, record).filter(earlier).count()
     row.delete()
-    return gone
+    return gone, place
 
 
 def _item(model: type[Row], record: UUID, pk: UUID) -> Any:
@@ -193,7 +195,11 @@ def _item(model: type[Row], record: UUID, pk: UUID) -> Any:
 
 
 def _rows(model: type[Row], record: UUID) -> Any:
-    return model._default_manager.filter(record=record).order_by("position", "id")
+    return _ordered(model).filter(record=record)
+
+
+def _ordered(model: type[Row]) -> Any:
+    return model._default_manager.select_related("user").order_by("position", "id")
 
 
 def _made(
@@ -231,6 +237,7 @@ def _text_of(model: type[Row]) -> str:
 
 
 def _shown(row: Any) -> dict[str, Any]:
-    """An item as events keep it."""
+    """An item as events keep it, with the keys that the API shows."""
     fields = {name: plain(getattr(row, name)) for name in _fields(type(row))}
-    return {"id": str(row.pk), **fields, "user_id": row.user_id, "date_created": plain(row.date_created)}
+    author = {"user_id": row.user_id, "user_name": row.user.name if row.user else None}
+    return {"id": str(row.pk), **fields, "date_created": plain(row.date_created), **author}

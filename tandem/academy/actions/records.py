@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -25,7 +26,7 @@ from tandem.events.record import record
 Record = TypeVar("Record", bound=Described)
 Kept = TypeVar("Kept", bound=SoftDeleted)
 
-_LISTS = ("list_of_tasks", "list_of_notes")
+_NULL_WHEN_EMPTY = ("moodle_course_id",)  # texts that the API shows so
 
 
 def create_record(entity: Entity, made: Record, values: Mapping[str, Any], *, by: User, now: datetime) -> Record:
@@ -37,8 +38,8 @@ def create_record(entity: Entity, made: Record, values: Mapping[str, Any], *, by
     stamp(made, by=by, now=now)
     made.attributes = written_attributes(entity, {}, values.get("attributes"), creating=True, by=by)
     insert(made)
-    write_lists(entity, made.pk, values, by=by, now=now)
-    record(f"{entity.value}.created", subject=made, actor=by, at=now, after=told_of_new(made, values))
+    _, items = write_lists(entity, made.pk, values, by=by, now=now)
+    record(f"{entity.value}.created", subject=made, actor=by, at=now, after=told_of_new(made, {**values, **items}))
     return made
 
 
@@ -48,7 +49,10 @@ def stamp(made: Described, *, by: User, now: datetime) -> None:
 
 
 def told_of_new(made: Described, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the event of a new record tells: what was given, and the attributes as they are stored."""
+    """What the event of a new record tells: what was given, and the attributes as they are stored.
+
+    values: the checked body, with its lists as they were written.
+    """
     after = {name: value for name, value in values.items() if name != "attributes" and value not in (None, [], "")}
     return {**after, "attributes": made.attributes}
 
@@ -70,7 +74,7 @@ def change_record(
     items_before, items_after = write_lists(entity, locked.pk, values, by=by, now=now)
     if items_after and not after:
         _touch(locked, now)
-    before, after = before | items_before, after | items_after
+    before, after = as_shown(before) | items_before, as_shown(after) | items_after
     if after:
         record(f"{entity.value}.updated", subject=locked, actor=by, at=now, before=before, after=after)
     return before, after
@@ -98,6 +102,11 @@ def no_such_files(files: Mapping[str, str], there: Collection[str]) -> Invalid |
     return Invalid({"attributes": wrong}) if wrong else None
 
 
+def as_shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Changed fields of a record as the API shows them."""
+    return {name: None if value == "" and name in _NULL_WHEN_EMPTY else value for name, value in values.items()}
+
+
 def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What of the attributes changed, before and after."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
@@ -123,9 +132,11 @@ def add_to(
     now: datetime,
 ) -> None:
     """Add a task or a note to a record. Six queries; raises TooManyItems and Invalid."""
-    _on_item(
-        entity, owner, model, lambda: ({}, add_item(model, entity, owner.pk, values, by=by, now=now)), by=by, now=now
-    )
+
+    def write() -> _Written:
+        return _Written({}, add_item(model, entity, owner.pk, values, by=by, now=now))
+
+    _on_item(entity, owner, model, write, by=by, now=now)
 
 
 def change_in(
@@ -139,34 +150,48 @@ def change_in(
     now: datetime,
 ) -> None:
     """Change a task or a note of a record. Six queries; raises NoSuchItem and Invalid."""
-    _on_item(entity, owner, model, lambda: change_item(model, owner.pk, pk, values), by=by, now=now)
+    _on_item(entity, owner, model, lambda: _Written(*change_item(model, owner.pk, pk, values)), by=by, now=now)
 
 
 def delete_from(
     entity: Entity, owner: Described, model: type[Task] | type[Note], pk: UUID, *, by: User, now: datetime
 ) -> None:
-    """Delete a task or a note of a record; it stays in the history. Six queries; raises NoSuchItem."""
-    _on_item(entity, owner, model, lambda: (delete_item(model, owner.pk, pk), {}), by=by, now=now)
+    """Delete a task or a note of a record; it stays in the history. Seven queries; raises NoSuchItem."""
+
+    def write() -> _Written:
+        gone, place = delete_item(model, owner.pk, pk)
+        return _Written(gone, {}, {"place": place})
+
+    _on_item(entity, owner, model, write, by=by, now=now)
+
+
+class _Written(NamedTuple):
+    """One item before and after, empty when it was not there. facts: what else the event tells."""
+
+    old: dict[str, Any]
+    new: dict[str, Any]
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 def _on_item(
     entity: Entity,
     owner: Described,
     model: type[Task] | type[Note],
-    write: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
+    write: Callable[[], _Written],
     *,
     by: User,
     now: datetime,
 ) -> None:
+    """Change one item. The event keeps this item alone: with whole lists a history would grow with their square."""
     key = "list_of_tasks" if model is Task else "list_of_notes"
     with transaction.atomic():
         locked = lock(type(owner), owner.pk)
-        old, new = write()
+        old, new, facts = write()
         if old == new:
             return
         _touch(locked, now)
         before, after = ({key: [item] if item else []} for item in (old, new))
-        record(f"{entity.value}.updated", subject=locked, actor=by, at=now, before=before, after=after)
+        record(f"{entity.value}.updated", subject=locked, actor=by, at=now, before=before, after=after, **facts)
 
 
 def delete_record(kind: str, locked: SoftDeleted, *, by: User, now: datetime, deletion: UUID | None = None) -> None:

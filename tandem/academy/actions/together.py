@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import models, transaction
 
 from tandem.academy.actions.items import Lists
-from tandem.academy.actions.records import Record, differing, no_such_files, stamp, told_of_new
+from tandem.academy.actions.records import Record, as_shown, differing, no_such_files, stamp, told_of_new
 from tandem.academy.models import Entity
 from tandem.academy.models.record import Described
 from tandem.academy.queries import definitions_of, files_there
@@ -181,10 +181,10 @@ class _Batch:
         made = checked.record
         made.attributes = checked.after
         stamp(made, by=self.by, now=self.now)
-        self.lists.replace(made.pk, draft.values)
+        _, items = self.lists.replace(made.pk, draft.values)
         self.made.append(made)
         self.beside += self.kind.beside(made, None, by=self.by, now=self.now)
-        after = told_of_new(made, self.kind.told(made, draft.values))
+        after = told_of_new(made, {**self.kind.told(made, draft.values), **items})
         self._tell("created", made, {}, after)
         return CREATED
 
@@ -200,7 +200,7 @@ class _Batch:
             self.changed.append(record)
             self.changed_fields |= {*changed, "updated_at"}
             self.beside += self.kind.beside(record, changed, by=self.by, now=self.now)
-            self._tell("updated", record, before | items_before, after | items_after)
+            self._tell("updated", record, as_shown(before) | items_before, as_shown(after) | items_after)
         return UPDATED
 
     def _tell(self, what: str, record: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

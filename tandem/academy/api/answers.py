@@ -96,11 +96,12 @@ def attributes_of(entity: Entity) -> Shown:
         source=lambda: VisibleAttributes("attributes", entity=entity),
         shape=ATTRIBUTES,
         told=lambda: FileAttributes(entity=entity),
-        amend=_with_links,
+        amend=with_links,
     )
 
 
-def _with_links(attributes: dict[str, Any], files: Sequence[str]) -> dict[str, Any]:
+def with_links(attributes: dict[str, Any], files: Sequence[str]) -> dict[str, Any]:
+    """Attributes with links in the places of keys. files: the names of those that hold files."""
     now = moments.now()
     return attributes | {
         name: link_to(attributes[name], now=now) for name in files if owner_in(str(attributes.get(name)))

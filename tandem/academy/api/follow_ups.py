@@ -18,6 +18,7 @@ from tandem.academy.actions.follow_ups import (
 from tandem.academy.api.answers import FOLLOW_UP
 from tandem.academy.api.clients import NEWEST_FIRST
 from tandem.academy.api.filters import by_attribute
+from tandem.academy.api.history import history_of_record
 from tandem.academy.api.inputs import AttributesField, Defaulting
 from tandem.academy.api.records import deleted_or_live
 from tandem.academy.models import Entity, FollowUp, Student
@@ -28,7 +29,6 @@ from tandem.common.inputs import MomentField
 from tandem.common.reading.listing import Listing
 from tandem.common.reading.statement import Param, adapted
 from tandem.common.rendering import empty_answer
-from tandem.events.history import history_of
 
 _KEY = UUIDField()
 
@@ -49,7 +49,7 @@ def _deleted(viewer: Any) -> Any:
 _FILTERS = by_attribute(Entity.FOLLOW_UP)
 FOLLOW_UPS = Listing(FOLLOW_UP, _live, _FILTERS, NEWEST_FIRST)
 DELETED_FOLLOW_UPS = Listing(FOLLOW_UP, _deleted, _FILTERS, NEWEST_FIRST)
-HISTORY = history_of(Entity.FOLLOW_UP.value)
+HISTORY = history_of_record(Entity.FOLLOW_UP)
 
 
 class FollowUpIn(Defaulting):

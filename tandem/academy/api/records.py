@@ -17,6 +17,7 @@ from rest_framework import serializers
 from tandem.academy.access import may
 from tandem.academy.actions.items import NoSuchItem, TooManyItems
 from tandem.academy.actions.records import add_to, change_in, delete_from
+from tandem.academy.api.history import history_of_record
 from tandem.academy.api.inputs import NoteItem, TaskItem
 from tandem.academy.api.record_files import files_of
 from tandem.academy.models import Entity, Note, Task
@@ -25,7 +26,7 @@ from tandem.accounts.access import ADMIN, caller
 from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, Who, find, operation
-from tandem.common.errors import Forbidden, Invalid, Refusal
+from tandem.common.errors import Invalid, Refusal
 from tandem.common.inputs import Input
 from tandem.common.models import SoftDeleted
 from tandem.common.reading.answer import Answer
@@ -96,11 +97,7 @@ def deleted_or_live(
     endpoint: Endpoint, request: Request, live: Listing, deleted: Listing, **bound: Any
 ) -> HttpResponse:
     """A list; with `?deleted=true`, for admins, the deleted ones instead. bound: as for `Endpoint.page`."""
-    if request.query_params.get("deleted") != "true":
-        return endpoint.page(request, live, **bound)
-    if not ADMIN.allows(request.user):
-        raise Forbidden
-    return endpoint.page(request, deleted, **bound)
+    return endpoint.live_or_deleted(request, live, deleted, sees_deleted=ADMIN, **bound)
 
 
 def paths_of(prefix: str, resource: Resource) -> list[URLPattern]:
@@ -182,7 +179,8 @@ def _restore(resource: Kept) -> Any:
 
 
 def _history(resource: Kept) -> Any:
-    listing = history_of(str(resource.entity))
+    entity = resource.entity
+    listing = history_of_record(Entity(entity)) if isinstance(resource, Resource) else history_of(entity)
 
     class History(Endpoint):
         @operation(may("view", resource.right), gives=listing)

@@ -57,3 +57,22 @@ class FileAttributes(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         return f"(SELECT NULLIF(json_group_array(name), '[]') {self.files})", []
+
+
+class FilesOf(Func):
+    """A JSON list of the names of the attributes of type file that an entity, an expression, has or had."""
+
+    arity = 1
+    output_field = models.TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return super().as_sql(
+            compiler, connection, template=self._template("coalesce(json_agg(name)::text, '[]')"), **extra
+        )
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return super().as_sql(compiler, connection, template=self._template("json_group_array(name)"), **extra)
+
+    def _template(self, names: str) -> str:
+        table, type = Attribute._meta.db_table, AttributeType.FILE.value
+        return f"(SELECT {names} FROM {table} WHERE entity = %(expressions)s AND type = '{type}')"
