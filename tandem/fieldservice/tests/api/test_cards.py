@@ -55,6 +55,14 @@ class TestDeleted:
         answer = as_(name).get(f"{URL}?deleted={raw}")
         assert (answer.status_code, answer.json()) == (400, {"deleted": ["Must be true or false."]})
 
+    def test_lists_of_the_other_contract_read_it_in_the_same_way(self) -> None:
+        asha, url = as_("asha"), "/api/clients/"
+        made = asha.post(url, {"name": "Jane Doe"}).json()
+        assert asha.delete(f"{url}{made['id']}/").status_code == 204
+        assert [row["id"] for row in asha.get(f"{url}?%3Fdeleted=1").json()] == [made["id"]]
+        assert asha.get(f"{url}?deleted=0").json() == []
+        assert asha.get(f"{url}?deleted=abc").json() == {"deleted": ["Must be true or false."]}
+
 
 # As the document shows it; only `customer` is filled in.
 AS_DOCUMENTED = {
