@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from rest_framework import serializers
 
@@ -11,13 +13,13 @@ from tandem.accounts.access import ADMIN, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation
 from tandem.common.errors import Invalid
-from tandem.common.inputs import Input
+from tandem.common.inputs import DayField, Input
 from tandem.common.rendering import json_answer
 from tandem.fieldservice.actions.autoassign import plan_day
 
 
 class RunIn(Input):
-    date = serializers.DateField(required=False, allow_null=True)
+    date = DayField(required=False, allow_null=True)
     region = serializers.CharField(required=False, allow_null=True, max_length=50)
     dry_run = serializers.BooleanField(required=False, default=False)
 
@@ -58,6 +60,10 @@ class AutoassignRun(Endpoint):
         on = body.get("date") or today
         if on < today:
             raise Invalid.on("date", f"{on} is past. Choose a day from {today} on.")
+        last = today + timedelta(days=settings.CRM_BOOKING_WINDOW_DAYS)
+        if on > last:
+            # Whoever mistypes a year would send all that is overdue there.
+            raise Invalid.on("date", f"{on} is too far ahead. Choose a day up to {last}.")
         run = plan_day(on=on, region=body.get("region"), dry_run=body["dry_run"], by=caller(request), now=now)
         return json_answer(
             {

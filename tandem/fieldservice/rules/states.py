@@ -49,6 +49,7 @@ MOVES: Final[dict[str, dict[str, str]]] = {
         CANCELLED: "an admin calls it off",
     },
     AWAITING_OTP: {
+        SCHEDULED: "another day is fixed and nobody had been put on it; the code is void then",
         ASSIGNED: "an admin sends another worker or fixes another day; the code is void then",
         AWAITING_OTP: "the code is sent again",
         COMPLETED: "the code was right, or an admin completes it without one",
@@ -64,6 +65,8 @@ OPEN: Final = tuple(state for state, moves in MOVES.items() if moves)
 
 # Owners may reschedule and cancel until the work has begun.
 OWNER_MAY_CHANGE: Final = (PENDING, SCHEDULED, ASSIGNED)
+
+HAS_BEGUN: Final = (IN_PROGRESS, AWAITING_OTP)
 
 # Where a code may be asked for, and from where an admin may complete without one.
 MAY_REQUEST_OTP: Final = tuple(state for state, moves in MOVES.items() if AWAITING_OTP in moves)
@@ -127,7 +130,10 @@ def after_worker_left(frm: str, *, has_day: bool) -> str:
 
     Raises InvalidTransition once the work has begun; then only another worker can take over.
     """
-    return move(frm, SCHEDULED if has_day or frm == SCHEDULED else PENDING)
+    to = SCHEDULED if has_day or frm == SCHEDULED else PENDING
+    if frm in HAS_BEGUN:
+        raise InvalidTransition(frm, to, "Send another worker instead.")
+    return move(frm, to)
 
 
 def _way_out(frm: str, possible: tuple[str, ...]) -> str:

@@ -420,3 +420,16 @@ def test_only_admins_run_it(name: str) -> None:
     assert as_(name).post(URL, ON).status_code == 403
     assert ANONYMOUS.post(URL, ON).status_code == 401
     assert Visit.objects.get().assigned_to is None
+
+
+@pytest.mark.parametrize(("days", "expected"), [(30, 200), (31, 400), (27_000, 400)])
+def test_nothing_is_planned_beyond_the_days_that_can_be_booked(days: int, expected: int) -> None:
+    """A mistyped year would take all that is overdue out of sight."""
+    overdue = waiting(on=TODAY - timedelta(days=1))
+    person("wasim")
+    answer = as_("asha").post(URL, {"date": (TODAY + timedelta(days=days)).isoformat()})
+    assert answer.status_code == expected, answer.content
+    overdue.refresh_from_db()
+    assert (overdue.scheduled_on is not None) == (expected == 200)
+    if expected == 400:
+        assert list(answer.json()) == ["date"]

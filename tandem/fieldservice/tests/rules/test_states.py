@@ -17,7 +17,7 @@ pending             .         x        x           .            .         .     
 scheduled           x         x        x           x            x         x         x
 assigned            x         x        x           x            x         x         x
 in_progress         .         .        x           .            x         x         x
-awaiting_otp        .         .        x           .            x         x         x
+awaiting_otp        .         x        x           .            x         x         x
 completed           .         .        .           .            .         .         .
 cancelled           .         .        .           .            .         .         .
 """
@@ -117,6 +117,7 @@ def test_work_does_not_begin_without_a_worker() -> None:
         ("assigned", True, "assigned", "the worker stays"),
         ("in_progress", True, "assigned", "the same worker comes once more"),
         ("awaiting_otp", True, "assigned", "the same worker comes once more"),
+        ("awaiting_otp", False, "scheduled", "an admin asked for the code, with nobody put on it"),
     ],
 )
 def test_where_a_reschedule_leads(frm: str, has_worker: bool, expected: str, because: str) -> None:
