@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import time
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.functional import cached_property
 from drf_spectacular.types import OpenApiTypes
@@ -48,6 +48,25 @@ def _is_empty(field: Any, value: Any) -> bool:
     return value == "" or (isinstance(value, str) and getattr(field, "trim_whitespace", False) and not value.strip())
 
 
+class Defaulting(Input):
+    """null for a field of `defaults` says as little as leaving it out; so does "", but for texts that may be empty."""
+
+    defaults: ClassVar[tuple[str, ...]] = ()
+
+    def to_internal_value(self, data: Mapping[str, Any]) -> Any:
+        nulls = {name for name in self.defaults if isinstance(data, Mapping) and data.get(name, ...) is None}
+        if nulls:
+            data = {name: value for name, value in data.items() if name not in nulls}
+        found = super().to_internal_value(data)
+        for name in self.defaults:
+            if name in found and found[name] is None:  # "" was sent, which is null where null is possible
+                if getattr(self.fields[name], "allow_blank", False):
+                    found[name] = ""
+                else:
+                    del found[name]
+        return found
+
+
 @cache
 def _fields_of(form: type[Input], partial: bool) -> BindingDict:
     owner = form(partial=partial)
@@ -55,6 +74,13 @@ def _fields_of(form: type[Input], partial: bool) -> BindingDict:
     for name, field in owner.get_fields().items():
         fields[name] = field
     return fields
+
+
+class IdField(serializers.IntegerField):
+    """The id of a record; bounded, for texts may hold whole numbers that no database lets us ask for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=1, max_value=2**63 - 1, **options)
 
 
 # The schema says `string` of these and no format: what they accept is wider than any that it knows.

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
+FIRST_YEAR, LAST_YEAR = 1900, 9000  # of days and moments that are taken in
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
@@ -71,11 +72,11 @@ def day_or_moment(raw: str) -> DayOrMoment:
         if not re.match(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", raw):
             raise ValueError(f"{raw!r} is neither a date nor a date-time")
         aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=site_zone())
-        if not 1900 <= aware.year <= 9000:
+        if not FIRST_YEAR <= aware.year <= LAST_YEAR:
             raise ValueError(f"{raw!r} is out of range")
         aware = aware.astimezone(UTC).replace(microsecond=0)
         read = DayOrMoment(day_of(aware), aware)
-    if not 1900 <= read.day.year <= 9000:
+    if not FIRST_YEAR <= read.day.year <= LAST_YEAR:
         raise ValueError(f"{raw!r} is out of range")
     return read
 

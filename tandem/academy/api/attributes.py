@@ -17,12 +17,12 @@ from tandem.academy.actions.attributes import (
     delete_attribute,
 )
 from tandem.academy.api.answers import ATTRIBUTE
-from tandem.academy.api.inputs import Defaulting
 from tandem.academy.models import Attribute, AttributeType, Entity
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.errors import NotFound
+from tandem.common.inputs import Defaulting
 from tandem.common.reading.listing import Listing, Order
 from tandem.common.reading.statement import Param
 from tandem.common.rendering import empty_answer

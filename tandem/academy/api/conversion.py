@@ -11,12 +11,13 @@ from tandem.academy.access import may
 from tandem.academy.actions.conversion import Converted, ConvertedDeleted, SeatNotTaken, convert_lead
 from tandem.academy.actions.enrollments import AlreadyEnrolled
 from tandem.academy.api.answers import LEAD
-from tandem.academy.api.inputs import AttributesField, Defaulting
+from tandem.academy.api.inputs import AttributesField
 from tandem.academy.duplicates import Duplicate, duplicates_of
 from tandem.academy.models import Entity, Lead
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, Who, find, operation
+from tandem.common.inputs import Defaulting
 from tandem.common.rendering import json_answer
 
 # One business act, carried out by those who sell: docs/decisions/0004-who-converts-leads.md.

@@ -19,13 +19,13 @@ from tandem.academy.api.answers import FOLLOW_UP
 from tandem.academy.api.clients import NEWEST_FIRST
 from tandem.academy.api.filters import by_attribute
 from tandem.academy.api.history import history_of_record
-from tandem.academy.api.inputs import AttributesField, Defaulting
+from tandem.academy.api.inputs import AttributesField
 from tandem.academy.api.records import deleted_or_live
 from tandem.academy.models import Entity, FollowUp, Student
 from tandem.accounts.access import ADMIN, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
-from tandem.common.inputs import MomentField
+from tandem.common.inputs import Defaulting, MomentField
 from tandem.common.reading.listing import Listing
 from tandem.common.reading.statement import Param, adapted
 from tandem.common.rendering import empty_answer

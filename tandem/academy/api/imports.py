@@ -26,7 +26,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tandem.academy.access import may
-from tandem.academy.api.inputs import Defaulting
 from tandem.academy.api.sheets import KINDS, Kind, Read, Rows, errors_of
 from tandem.academy.rules.columns import Mapped, mapped
 from tandem.accounts.access import caller
@@ -34,6 +33,7 @@ from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation
 from tandem.common.errors import Invalid, Refusal
+from tandem.common.inputs import Defaulting
 from tandem.common.parsing import strict_json
 from tandem.common.rendering import json_answer
 from tandem.common.sheets import NotATable, Table

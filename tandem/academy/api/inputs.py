@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -34,25 +34,6 @@ class PersonField(serializers.IntegerField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=1, max_value=2**63 - 1, **options)
-
-
-class Defaulting(Input):
-    """null for a field of `defaults` says as little as leaving it out; so does "", but for texts that may be empty."""
-
-    defaults: ClassVar[tuple[str, ...]] = ()
-
-    def to_internal_value(self, data: Mapping[str, Any]) -> Any:
-        nulls = {name for name in self.defaults if isinstance(data, Mapping) and data.get(name, ...) is None}
-        if nulls:
-            data = {name: value for name, value in data.items() if name not in nulls}
-        found = super().to_internal_value(data)
-        for name in self.defaults:
-            if name in found and found[name] is None:  # "" was sent, which is null where null is possible
-                if getattr(self.fields[name], "allow_blank", False):
-                    found[name] = ""
-                else:
-                    del found[name]
-        return found
 
 
 class TaskItem(Input):
@@ -95,4 +76,4 @@ def _without_ids(items: Any) -> Any:
     return [{**item, "id": None} if isinstance(item, Mapping) else item for item in items]
 
 
-__all__ = ["AttributesField", "DayOrMomentField", "Defaulting", "DescribedIn", "NoteItem", "PersonField", "TaskItem"]
+__all__ = ["AttributesField", "DayOrMomentField", "DescribedIn", "NoteItem", "PersonField", "TaskItem"]

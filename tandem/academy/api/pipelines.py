@@ -18,14 +18,13 @@ from tandem.academy.actions.pipelines import (
     restore_pipeline,
 )
 from tandem.academy.api.answers import PIPELINE
-from tandem.academy.api.inputs import Defaulting
 from tandem.academy.api.records import Kept, deleted_or_live
 from tandem.academy.models import Pipeline
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.errors import Invalid
-from tandem.common.inputs import Input
+from tandem.common.inputs import Defaulting, Input
 from tandem.common.reading.listing import Listing, Order, by_text
 from tandem.common.rendering import empty_answer
 

@@ -167,7 +167,8 @@ def _item_action(
 
 def _restore(resource: Kept) -> Any:
     class Restore(Endpoint):
-        shows, rows = resource.answer, staticmethod(lambda viewer: resource.live())
+        # With If-Match a record is looked for whether it is deleted or not.
+        shows, rows = resource.answer, staticmethod(lambda viewer: resource.model._default_manager.all())
 
         @operation(ADMIN, gives=resource.answer)
         def post(self, request: Request, pk: Any) -> HttpResponse:

@@ -10,13 +10,12 @@ from rest_framework import serializers
 from tandem.accounts.access import ADMIN, WORKER_OR_ADMIN, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation
-from tandem.common.inputs import Input
+from tandem.common.inputs import DayField, IdField, Input
 from tandem.common.reading.listing import Listing, Order, by_choice, by_day, by_id
 from tandem.common.reading.query import day_in
 from tandem.common.rendering import json_answer
 from tandem.fieldservice.actions.attendance import mark_absent, mark_everybody, mark_present
 from tandem.fieldservice.api.answers import ATTENDANCE
-from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.models import Attendance, AttendanceStatus
 from tandem.fieldservice.queries import attendance_of, attendance_on
 
@@ -48,11 +47,11 @@ _MARKED = {"detail": {"type": "string"}, "attendance_id": {"type": "integer", "e
 
 class MarkIn(Input):
     user = IdField()
-    date = serializers.DateField()
+    date = DayField()
 
 
 class BulkIn(Input):
-    date = serializers.DateField()
+    date = DayField()
     present = serializers.ListField(child=IdField(), max_length=MOST_IN_BULK, default=list)
     absent = serializers.ListField(child=IdField(), max_length=MOST_IN_BULK, default=list)
 

@@ -12,12 +12,11 @@ from tandem.accounts.access import ADMIN, CUSTOMER_OR_ADMIN, FIELD, caller
 from tandem.accounts.models import Role
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, Who, find, operation
-from tandem.common.inputs import Input
+from tandem.common.inputs import DayField, Defaulting, IdField
 from tandem.common.reading.listing import Listing, by_choice, by_flag, by_id, by_text, by_word
 from tandem.common.rendering import empty_answer
 from tandem.fieldservice.actions.cards import OpenVisits, change_card, create_card, delete_card, restore_card
 from tandem.fieldservice.api.answers import CARD, CARD_DETAIL
-from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.models import Card, CardType
 
 _FILTERS = {
@@ -46,21 +45,23 @@ _WRITERS = Who(
 )
 
 
-class CardIn(Input):
+class CardIn(Defaulting):
+    defaults = ("customer_name", "card_type", "region", "address", "city", "postal_code", "is_active")
+
     model = serializers.CharField(max_length=100)
     customer = IdField(required=False)
-    customer_name = serializers.CharField(max_length=150, required=False, allow_blank=True)
-    card_type = serializers.ChoiceField(CardType.choices, required=False)
-    region = serializers.CharField(max_length=50, required=False, allow_blank=True)
-    address = serializers.CharField(max_length=255, required=False, allow_blank=True)
-    city = serializers.CharField(max_length=100, required=False, allow_blank=True)
-    postal_code = serializers.CharField(max_length=20, required=False, allow_blank=True)
-    date_of_installation = serializers.DateField(required=False, allow_null=True)
-    warranty_start_date = serializers.DateField(required=False, allow_null=True)
-    warranty_end_date = serializers.DateField(required=False, allow_null=True)
-    amc_start_date = serializers.DateField(required=False, allow_null=True)
-    amc_end_date = serializers.DateField(required=False, allow_null=True)
-    is_active = serializers.BooleanField(required=False)
+    customer_name = serializers.CharField(max_length=150, required=False, allow_null=True, allow_blank=True)
+    card_type = serializers.ChoiceField(CardType.choices, required=False, allow_null=True)
+    region = serializers.CharField(max_length=50, required=False, allow_null=True, allow_blank=True)
+    address = serializers.CharField(max_length=255, required=False, allow_null=True, allow_blank=True)
+    city = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
+    postal_code = serializers.CharField(max_length=20, required=False, allow_null=True, allow_blank=True)
+    date_of_installation = DayField(required=False, allow_null=True)
+    warranty_start_date = DayField(required=False, allow_null=True)
+    warranty_end_date = DayField(required=False, allow_null=True)
+    amc_start_date = DayField(required=False, allow_null=True)
+    amc_end_date = DayField(required=False, allow_null=True)
+    is_active = serializers.BooleanField(required=False, allow_null=True)
 
 
 class CardList(Endpoint):
@@ -105,7 +106,8 @@ class CardDetail(Endpoint):
 
 
 class CardRestore(Endpoint):
-    shows, rows = CARD_DETAIL, Card.objects.visible_to
+    # With If-Match, and for the answer, a card is looked for whether it is deleted or not.
+    shows, rows = CARD_DETAIL, Card.objects.kept_for
 
     @operation(ADMIN, gives=CARD_DETAIL)
     def post(self, request: Request, pk: int) -> HttpResponse:

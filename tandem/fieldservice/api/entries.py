@@ -9,10 +9,10 @@ from django.http import HttpResponse
 from tandem.accounts.access import FIELD, WORKER_OR_ADMIN, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation
+from tandem.common.inputs import IdField
 from tandem.common.reading.listing import Listing, by_id
 from tandem.fieldservice.actions.completion import VisitCancelled, add_entry
 from tandem.fieldservice.api.answers import ENTRY
-from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.api.work import WorkIn, work_of
 from tandem.fieldservice.models import ServiceEntry
 

@@ -10,11 +10,10 @@ from rest_framework import serializers
 from tandem.accounts.access import CUSTOMER, FIELD, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation
-from tandem.common.inputs import Input
+from tandem.common.inputs import IdField, Input
 from tandem.common.reading.listing import Listing, Order, by_id
 from tandem.fieldservice.actions.feedback import AlreadyRated, NotCompleted, give_feedback
 from tandem.fieldservice.api.answers import FEEDBACK
-from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.models import Feedback
 
 FEEDBACKS = Listing(

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from tandem.accounts.access import ADMIN, CUSTOMER_OR_ADMIN, FIELD, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
-from tandem.common.inputs import ClockField, DayOrMomentField, Input
+from tandem.common.inputs import ClockField, DayField, DayOrMomentField, Defaulting, IdField, Input
 from tandem.common.reading.listing import Listing, Order, by_choice, by_day, by_id, by_text
 from tandem.fieldservice.actions.visits import (
     Booking,
@@ -25,7 +25,6 @@ from tandem.fieldservice.actions.visits import (
     reschedule_visit,
 )
 from tandem.fieldservice.api.answers import VISIT, VISIT_DETAIL
-from tandem.fieldservice.api.inputs import IdField
 from tandem.fieldservice.models import Card, ServiceType, Visit, VisitStatus, VisitType
 from tandem.fieldservice.rules.states import InvalidTransition
 
@@ -58,29 +57,33 @@ _DETAIL = {"type": "string"}
 _CHANGE_REFUSALS = [DuplicateVisit, VisitClosed, WorkHasBegun, InvalidTransition, WorkerAbsent]
 
 
-class BookingIn(Input):
+class BookingIn(Defaulting):
+    defaults = ("description", "visit_type", "force")
+
     card = IdField()
-    description = serializers.CharField(required=False, allow_blank=True, max_length=5000)
+    description = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=5000)
     service_type = serializers.ChoiceField(_SERVICE_TYPES, required=False, allow_null=True)
-    preferred_date = serializers.DateField(required=False, allow_null=True)
+    preferred_date = DayField(required=False, allow_null=True)
     preferred_time = ClockField(required=False, allow_null=True)
-    visit_type = serializers.ChoiceField(VisitType.choices, required=False)
+    visit_type = serializers.ChoiceField(VisitType.choices, required=False, allow_null=True)
     scheduled_at = DayOrMomentField(required=False, allow_null=True)
     assigned_to = IdField(required=False, allow_null=True)
-    force = serializers.BooleanField(required=False)
+    force = serializers.BooleanField(required=False, allow_null=True)
 
 
-class VisitChangeIn(Input):
-    description = serializers.CharField(required=False, allow_blank=True, max_length=5000)
-    service_type = serializers.ChoiceField(_SERVICE_TYPES, required=False)
-    visit_type = serializers.ChoiceField(VisitType.choices, required=False)
-    preferred_date = serializers.DateField(required=False)
+class VisitChangeIn(Defaulting):
+    defaults = ("description", "service_type", "visit_type", "preferred_date", "force", "status")
+
+    description = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=5000)
+    service_type = serializers.ChoiceField(_SERVICE_TYPES, required=False, allow_null=True)
+    visit_type = serializers.ChoiceField(VisitType.choices, required=False, allow_null=True)
+    preferred_date = DayField(required=False, allow_null=True)
     preferred_time = ClockField(required=False, allow_null=True)
     scheduled_at = DayOrMomentField(required=False, allow_null=True)
-    next_service_date = serializers.DateField(required=False, allow_null=True)
+    next_service_date = DayField(required=False, allow_null=True)
     assigned_to = IdField(required=False, allow_null=True)
-    force = serializers.BooleanField(required=False)
-    status = serializers.ChoiceField(VisitStatus.choices, required=False)
+    force = serializers.BooleanField(required=False, allow_null=True)
+    status = serializers.ChoiceField(VisitStatus.choices, required=False, allow_null=True)
 
 
 class AssignIn(Input):

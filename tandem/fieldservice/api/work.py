@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tandem.common.errors import Invalid
-from tandem.common.inputs import Input
+from tandem.common.inputs import DayField, Input
 from tandem.common.parsing import strict_json
 from tandem.fieldservice.actions.completion import Work
 from tandem.fieldservice.api.answers import PARTS
@@ -38,7 +38,7 @@ class WorkIn(Input):
     amount_charged = serializers.DecimalField(
         required=False, allow_null=True, max_digits=10, decimal_places=2, min_value=Decimal(0)
     )
-    next_service_date = serializers.DateField(required=False, allow_null=True)
+    next_service_date = DayField(required=False, allow_null=True)
     image = PictureField(required=False, allow_null=True)
 
 

@@ -26,6 +26,10 @@ class CardQuerySet(models.QuerySet["Card"]):
     def deleted_for(self, viewer: Viewer) -> CardQuerySet:
         return self.exclude(deleted_at=None) if viewer.role == Role.ADMIN else self.none()
 
+    def kept_for(self, viewer: Viewer) -> CardQuerySet:
+        """All there is, deleted or not: for admins."""
+        return self.all() if viewer.role == Role.ADMIN else self.none()
+
     def visible_to(self, viewer: Viewer) -> CardQuerySet:
         """Customers see their own cards, workers those of visits assigned to them, admins all. Deleted ones: nobody."""
         live = self.live()

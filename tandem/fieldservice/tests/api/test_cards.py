@@ -64,6 +64,29 @@ class TestDeleted:
         assert asha.get(f"{url}?deleted=abc").json() == {"deleted": ["Must be true or false."]}
 
 
+class TestRestoreIfMatch:
+    """The tag is the one that the card had before it was deleted: a deletion changes nothing that is shown."""
+
+    def test_any_and_the_right_one_match(self, card: Card) -> None:
+        asha, url = as_("asha"), f"{URL}{card.pk}/"
+        tag = asha.get(url).headers["ETag"]
+        for wanted in ("*", tag):
+            assert asha.delete(url).status_code == 204
+            assert asha.post(f"{url}restore/", If_Match=wanted).status_code == 200
+
+    def test_another_does_not_and_restores_nothing(self, card: Card) -> None:
+        asha, url = as_("asha"), f"{URL}{card.pk}/"
+        assert asha.delete(url).status_code == 204
+        assert asha.post(f"{url}restore/", If_Match='"x"').status_code == 412
+        assert asha.get(url).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["customer_name", "card_type", "region", "address", "is_active"])
+def test_null_for_what_cannot_be_null_says_nothing(card: Card, key: str) -> None:
+    before = as_("asha").get(f"{URL}{card.pk}/").json()
+    assert as_("asha").patch(f"{URL}{card.pk}/", {key: None}).json() == before
+
+
 # As the document shows it; only `customer` is filled in.
 AS_DOCUMENTED = {
     "model": "AquaPure X1",

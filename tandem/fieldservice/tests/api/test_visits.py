@@ -428,15 +428,21 @@ class TestPatch:
         assert (visit.day.isoformat(), visit.otp_hash) == (day(5), "")
         assert Event.objects.latest("pk").type == "visit.rescheduled"
 
-    def test_without_a_worker_a_code_holds_the_day_as_it_does_in_reschedule(self, card: Card) -> None:
+    @pytest.mark.parametrize("way", ["patch", "reschedule"])
+    def test_without_a_worker_another_day_voids_the_code(self, card: Card, way: str) -> None:
         visit, asha = visit_to(card, status="awaiting_otp", otp_hash="x" * 64), as_("asha")
-        before = everything()
-        for answer in (
-            asha.patch(f"{URL}{visit.pk}/", {"preferred_date": day(5)}),
-            asha.post(f"{URL}{visit.pk}/reschedule/", {"scheduled_at": day(5)}),
-        ):
-            assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
-        assert everything() == before
+        if way == "patch":
+            answer = asha.patch(f"{URL}{visit.pk}/", {"preferred_date": day(5)})
+        else:
+            answer = asha.post(f"{URL}{visit.pk}/reschedule/", {"scheduled_at": day(5)})
+        assert (answer.status_code, answer.json()["status"]) == (200, "scheduled"), answer.content
+        visit.refresh_from_db()
+        assert (visit.day.isoformat(), visit.otp_hash) == (day(5), "")
+
+    @pytest.mark.parametrize("key", ["description", "visit_type", "service_type", "status", "preferred_date", "force"])
+    def test_null_for_what_cannot_be_null_says_nothing(self, visit: Visit, key: str) -> None:
+        before = as_("asha").get(f"{URL}{visit.pk}/").json()
+        assert as_("asha").patch(f"{URL}{visit.pk}/", {key: None}).json() == before
 
     @pytest.mark.parametrize("status", ["pending", "assigned"])
     def test_before_the_work_begins_another_preferred_day_leaves_the_state(self, visit: Visit, status: str) -> None:
