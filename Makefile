@@ -2,8 +2,8 @@
 PORT ?= 8000
 PYTHON ?= python3
 TESTS ?=
-# Tests that run at the same time.
-JOBS ?= 2
+# Tests that run at the same time; many of them wait for processes, so more than there are processors.
+JOBS ?= 3
 
 TANDEM := .venv/bin/tandem
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)

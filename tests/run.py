@@ -24,6 +24,10 @@ from pathlib import Path
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.figures import KEPT_IN, figures_in  # noqa: E402 - this file is run by its path
+
 LOCAL = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 
@@ -61,8 +65,11 @@ def tested(name: str, arguments: list[str], *, database_url: str) -> str:
         # And with bytecode, whatever the machine prefers: hundreds of processes start, each a second faster with it.
         left_out = ("TANDEM_", "CRM_", "PYTHONDONTWRITEBYTECODE")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
-        environment = kept | {"TANDEM_DATA_DIR": data_dir, "DATABASE_URL": database_url}
+        kept_in = Path(data_dir) / "figures"
+        environment = kept | {"TANDEM_DATA_DIR": data_dir, "DATABASE_URL": database_url, KEPT_IN: str(kept_in)}
         done = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment, check=False)
+        for line in figures_in(kept_in):
+            print(f"  {line}", flush=True)
     seconds = f"{time.monotonic() - began:.0f} s"
     return (
         f"passed in {seconds}"

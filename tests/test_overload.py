@@ -19,6 +19,7 @@ from django.db import connection
 
 from tandem.academy.models import Lead
 from tests.calling import ADMIN, make_admin, signed_in
+from tests.figures import figure
 from tests.installation import Served, prepared
 
 pytestmark = pytest.mark.processes
@@ -142,8 +143,8 @@ def _overloaded(served: Served, crowd: Crowd, *, seconds: float, calm_seconds: f
     served.wait_until(served.answers, "it answers again")
     back = asyncio.run(crowd.in_turn(calm_seconds))
     good = got.statuses[200] / took / before
-    print(
-        f"\noverload {connection.vendor}: {before:.0f}/s in turn; asked {before * TIMES:.0f}/s for {seconds:.0f} s:"
+    figure(
+        f"overload: {before:.0f}/s in turn; asked {before * TIMES:.0f}/s for {seconds:.0f} s:"
         f" goodput {good:.2f} of it, {dict(sorted(got.statuses.items()))},"
         f" {got.without_retry_after} refusals without Retry-After; afterwards {back / before:.2f} of it"
     )

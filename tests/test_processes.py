@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.figures import figure
 from tests.installation import Installation, Served, alive, copy_of, empty, free_port, prepared
 
 pytestmark = pytest.mark.processes
@@ -91,7 +92,7 @@ def test_slow_clients_hold_nobody_up(served: Served) -> None:
             slow = open_ones.enter_context(socket.create_connection(("127.0.0.1", served.port)))
             slow.sendall(begun[n % 2])
         seconds = sorted(_timed(served.answers) for _ in range(100))
-    print(f"with 500 slow clients, a healthy one: median {seconds[50] * 1000:.0f} ms, p99 {seconds[98] * 1000:.0f} ms")
+    figure(f"with 500 slow clients, a healthy one: median {seconds[50] * 1000:.0f} ms, p99 {seconds[98] * 1000:.0f} ms")
     served.wait_until(served.answers, "it answers after they have gone away")
     assert alive(served.tree()) >= {served.child("web")}
 

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tandem.config.wsgi import application
 from tests.cast import Api, person
+from tests.figures import figure
 from tests.matrix.world import records
 
 pytestmark = [
@@ -93,6 +94,6 @@ def _tried(role: str, *, examples: int) -> int:
             try_it()
         except (FailureGroup, Failure) as failed:
             wrong.append(f"{operation.label}: {failed}")
-    print(f"schemathesis: {sent} requests as {role}, {len(wrong)} operations with a wrong answer")
+    figure(f"schemathesis: {sent} requests as {role}, {len(wrong)} operations with a wrong answer")
     assert not wrong, "\n\n".join(wrong)
     return sent

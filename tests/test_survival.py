@@ -25,6 +25,7 @@ import pytest
 from django.db import connection
 
 from tandem.webhooks.tests.receiving import Receiver, receiving
+from tests.figures import figure
 from tests.installation import Installation, Served, alive, prepared
 from tests.run import installed_binaries, throwaway_cluster
 
@@ -184,7 +185,7 @@ def _survives(installation: Installation, there: Receiver, *, kills: int) -> str
         f"{len(written.acknowledged)} writes acknowledged, {len(lost)} lost; {len(present)} events, "
         f"{len(present.keys() - told.keys())} not told, {len(there.got) - len(bodies)} told twice"
     )
-    print(figures)
+    figure(figures)
     assert not lost
     assert told.keys() == present.keys()
     assert set(told.values()) == {1}, "what came twice came with the same id and body"
@@ -275,7 +276,7 @@ def _outlives_its_database(cluster: Cluster, tmp_path: Path, *, kills: int) -> N
         assert served.tree() == before, "no process was started anew"
         present = _ids(installation)
     lost = written.acknowledged.items() - present.items()
-    print(
+    figure(
         f"PostgreSQL killed {kills} times: {len(written.acknowledged)} writes acknowledged, {len(lost)} lost; answers "
         f"in the gaps {dict(written.refused)}, {written.without_retry_after} without Retry-After, {written.cut_off} "
         f"cut off; the first write at most {max(gaps):.2f} s after the server's return"

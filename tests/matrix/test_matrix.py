@@ -14,6 +14,7 @@ import pytest
 from django.db import connection, transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from tests.figures import figure
 from tests.matrix.actors import ACTORS, ADMINS, NOBODY, callers
 from tests.matrix.expectations import EXPECTED, OUTSIDE, SEES, Let, Route
 from tests.matrix.world import DELETED, MISSING, OTHER, OWN, records
@@ -171,5 +172,5 @@ def test_every_route_has_an_expectation() -> None:
 def test_the_size_of_the_matrix(record_property: Any) -> None:
     count = sum(1 for route in EXPECTED.values() for _ in cells(route))
     record_property("matrix_cells", count)
-    print(f"authorisation matrix: {count} cells, {len(EXPECTED)} routes, {len(ACTORS)} actors")
+    figure(f"authorisation matrix: {count} cells, {len(EXPECTED)} routes, {len(ACTORS)} actors")
     assert count > 4000

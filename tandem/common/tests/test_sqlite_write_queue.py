@@ -16,6 +16,7 @@ import pytest
 from django.db import ConnectionHandler, OperationalError
 
 from tandem.common.sqlite.base import DatabaseWrapper, begins_to_write
+from tests.figures import figure
 
 Opener = Callable[[], DatabaseWrapper]
 
@@ -236,8 +237,17 @@ print(json.dumps([written, worst, locked]))
 
 
 @pytest.mark.processes
-def test_many_writing_processes_wait_their_turn(database_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    writers, seconds = 16, 3
+def test_many_writing_processes_wait_their_turn(database_file: Path) -> None:
+    _written_together(database_file, writers=16, seconds=3)
+
+
+@pytest.mark.soak
+def test_64_writing_processes_get_even_shares(database_file: Path) -> None:
+    assert _written_together(database_file, writers=64, seconds=30) >= 0.3
+
+
+def _written_together(database_file: Path, *, writers: int, seconds: int) -> float:
+    """What the writer with the least got, of what the one with the most got."""
     databases = json.dumps({"default": settings_of(database_file)}, default=str)
     processes = [
         subprocess.Popen(
@@ -255,11 +265,10 @@ def test_many_writing_processes_wait_their_turn(database_file: Path, capsys: pyt
         process.stdin.flush()
     results = [json.loads(process.communicate()[0]) for process in processes]
     written, waits, locked = zip(*results, strict=True)
-    with capsys.disabled():
-        print(
-            f"\n{writers} writers, {seconds} s: {sum(written)} rows, worst wait {max(waits):.2f} s, "
-            f"least/most {min(written) / max(written):.2f}, locked {sum(locked)}"
-        )
+    figure(
+        f"SQLite, {writers} writers, {seconds} s: {sum(written)} rows, worst wait {max(waits):.2f} s, "
+        f"least/most {min(written) / max(written):.2f}, locked {sum(locked)}"
+    )
     assert sum(locked) == 0
     # How even the shares are, and how long the longest wait was, is printed above: on a machine that others use, both
     # tell more of them than of us. That nobody starves is ours.
@@ -267,3 +276,4 @@ def test_many_writing_processes_wait_their_turn(database_file: Path, capsys: pyt
     with sqlite3.connect(database_file) as read:
         assert read.execute("SELECT count(*) FROM written").fetchone() == (sum(written),)
     read.close()
+    return float(min(written) / max(written))

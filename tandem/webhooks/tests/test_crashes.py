@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tandem.webhooks.tests.receiving import Receiver, receiving
+from tests.figures import figure
 from tests.installation import TANDEM, Installation, copy_of, prepared
 
 pytestmark = pytest.mark.processes
@@ -149,7 +150,7 @@ def _outlives_kills(
     told = Counter((got.path, json.loads(got.body)["data"]["name"]) for got in there.got)
     due = {("/", str(n)) for n in range(count)} | {(f"/{one}", str(n)) for one in range(others) for n in range(each)}
     twice = len(there.got) - len(bodies)
-    print(
+    figure(
         f"{len(due)} deliveries, {kills} kills among {workers}: {len(due - told.keys())} lost, "
         f"{twice} came twice, {len(bodies) - len({id for id, _ in bodies})} of them with another body; "
         f"{time.monotonic() - began:.0f} s"
