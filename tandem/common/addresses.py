@@ -37,6 +37,11 @@ def forget_made_up_scheme(request: HttpRequest) -> None:
         del request.META["HTTP_X_FORWARDED_PROTO"]
 
 
+def origin_of(request: HttpRequest) -> str:
+    """The address under which a request reached us, without a path. Raises DisallowedHost."""
+    return f"{request.scheme}://{request.get_host()}"
+
+
 def household(address: str) -> str:
     """What counts as one client in limits: an IPv4 address, or the /64 network that one IPv6 connection is given."""
     read = _read(address)

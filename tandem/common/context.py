@@ -1,11 +1,16 @@
-"""What belongs to the request at hand, readable from anywhere in it: its id, and how often it asked the database."""
+"""What belongs to the request at hand, readable from anywhere in it: its id, the address at which it reached us, and
+how often it asked the database."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+# `https://crm.example.com`; asked for by few requests, so it is worked out when it is asked for.
+origin: ContextVar[Callable[[], str]] = ContextVar("origin", default=lambda: "")
 
 
 class Tally(threading.local):

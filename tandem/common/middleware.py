@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 
 from tandem.common import context, routes
-from tandem.common.addresses import forget_made_up_scheme
+from tandem.common.addresses import forget_made_up_scheme, origin_of
 from tandem.common.errors import Refusal
 from tandem.common.metrics import observe_request
 from tandem.common.rendering import answer_exception, answer_refusal
@@ -73,7 +73,7 @@ class Envelope:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _USABLE_ID.match(given) else secrets.token_hex(16)
-        token = context.request_id.set(request_id)
+        token, before = context.request_id.set(request_id), context.origin.set(lambda: origin_of(request))
         started, asked_before = time.perf_counter(), context.tally.queries
         forget_made_up_scheme(request)
         try:
@@ -91,6 +91,7 @@ class Envelope:
             return answer
         finally:
             context.request_id.reset(token)
+            context.origin.reset(before)
 
     def _in_one_shape(self, request: HttpRequest, answer: HttpResponse) -> HttpResponse:
         if not is_api(request) or answer.status_code < 400:

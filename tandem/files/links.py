@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from django.conf import settings
 
+from tandem.common import context
 from tandem.common.errors import Forbidden
 from tandem.common.sealing import derived_key
 from tandem.files.keys import PREFIX
@@ -27,12 +28,17 @@ class LinkExpired(Forbidden):
 
 
 def link_to(key: str, *, now: datetime) -> str | None:
-    """The address of a file, absolute where the installation knows its own; None for no key."""
+    """The address of a file; None for no key.
+
+    Absolute, for clients need not come from the same origin: under the public address of the installation, else under
+    the one at which the request at hand reached us. What the worker sends knows of no request.
+    """
     if not key:
         return None
     expires = _expiry(now)
     query = urlencode({"expires": expires, "signature": _signature(key, expires)})
-    return f"{settings.PUBLIC_URL.rstrip('/')}{PREFIX}{quote(key)}?{query}"
+    origin = settings.PUBLIC_URL.rstrip("/") or context.origin.get()()
+    return f"{origin}{PREFIX}{quote(key)}?{query}"
 
 
 def check_link(key: str, *, expires: str, signature: str, now: datetime) -> datetime:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 
-from tandem.common import moments
+from tandem.common import context, moments
+from tandem.common.addresses import origin_of
 from tandem.files.images import Picture
 from tandem.files.links import LASTS, LinkExpired, check_link, link_to
 from tandem.files.storage import keep, kept, opened, remove
@@ -59,6 +61,17 @@ def test_there_is_no_link_to_nothing() -> None:
 def test_a_link_is_absolute_where_the_address_is_known(settings) -> None:
     settings.PUBLIC_URL = "https://crm.example.org/"
     assert str(link_to(KEY, now=NOW)).startswith(f"https://crm.example.org/api/files/{KEY}?expires=")
+
+
+def test_else_it_is_where_the_request_reached_us(settings) -> None:
+    """An application of another origin can show the picture, and a webhook's receiver can fetch it."""
+    settings.ALLOWED_HOSTS = ["crm.example.org"]
+    token = context.origin.set(lambda: origin_of(RequestFactory().get("/", headers={"host": "crm.example.org:8000"})))
+    try:
+        assert str(link_to(KEY, now=NOW)).startswith(f"http://crm.example.org:8000/api/files/{KEY}?expires=")
+    finally:
+        context.origin.reset(token)
+    assert str(link_to(KEY, now=NOW)).startswith("/api/files/"), "the worker has no request"
 
 
 def test_it_gives_the_file(directory, clock) -> None:

@@ -185,7 +185,7 @@ def test_a_form_with_a_picture_works(visit: Visit, wasim: Api, latest_code, file
     detail = as_("chitra").get(f"/api/crm/services/{visit.pk}/")
     [shown] = detail.json()["entries"]
     link = shown["image"]
-    assert link.startswith(f"/api/files/{entry.image}?")
+    assert link.startswith(f"http://localhost/api/files/{entry.image}?")
     assert set(shown) == set(wasim.get("/api/crm/service-entries/").json()[0])
     card = as_("chitra").get(f"/api/crm/cards/{visit.card_id}/").json()
     assert card["services"][0]["entries"] == [shown]
