@@ -102,7 +102,7 @@ class Lists:
         known = [Item(row.pk, getattr(row, text), row.date if has_day else None) for row in stored.values()]
         sent = [Item(item.get("id"), item[text], item.get("date") if has_day else None) for item in given]
         plan = replaced(known, sent, field=field)
-        planned = _Planned([_shown(row) for row in stored.values()], dropped=plan.dropped)
+        planned = _Planned([as_told(row) for row in stored.values()], dropped=plan.dropped)
         for position, (takes, item) in enumerate(zip(plan.takes, given, strict=True)):
             if takes is None:
                 row = _made(model, self._entity, record, item, position, by=self._by, now=self._now)
@@ -111,7 +111,7 @@ class Lists:
                 row = stored[takes]
                 if _set(row, {**_values(model, item), "position": position}):
                     planned.changed.append(row)
-            planned.new.append(_shown(row))
+            planned.new.append(as_told(row))
         return planned
 
 
@@ -158,7 +158,7 @@ def add_item(
     position = 0 if stored["last"] is None else stored["last"] + 1
     row = _made(model, entity, record, values, position, by=by, now=now)
     row.save(force_insert=True)
-    return _shown(row)
+    return as_told(row)
 
 
 def change_item(
@@ -172,15 +172,15 @@ def change_item(
     if text in values and not (values[text] or "").strip():
         raise Invalid.on(text, "This field may not be blank.")
     row = _item(model, record, pk)
-    before = _shown(row)
+    before = as_told(row)
     change(row, **{name: values[name] for name in _fields(model) if name in values})
-    return before, _shown(row)
+    return before, as_told(row)
 
 
 def delete_item(model: type[Row], record: UUID, pk: UUID) -> tuple[dict[str, Any], int]:
     """Delete one item; gives what it was, and how many stood before it. Three queries. Raises NoSuchItem."""
     row = _item(model, record, pk)
-    gone = _shown(row)
+    gone = as_told(row)
     earlier = Q(position__lt=row.position) | Q(position=row.position, id__lt=row.pk)
     place = _rows(model, record).filter(earlier).count()
     row.delete()
@@ -236,7 +236,7 @@ def _text_of(model: type[Row]) -> str:
     return "task" if model is Task else "note"
 
 
-def _shown(row: Any) -> dict[str, Any]:
+def as_told(row: Any) -> dict[str, Any]:
     """An item as events keep it, with the keys that the API shows."""
     fields = {name: plain(getattr(row, name)) for name in _fields(type(row))}
     author = {"user_id": row.user_id, "user_name": row.user.name if row.user else None}

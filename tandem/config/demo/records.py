@@ -18,6 +18,7 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.db import models
 
+from tandem.academy.actions.items import as_told
 from tandem.academy.models import (
     Client,
     Cohort,
@@ -44,7 +45,6 @@ from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.config.demo.diary import Diary
 from tandem.config.demo.paper import pdf_of
-from tandem.events.record import plain
 from tandem.files.storage import files
 
 _ENTITY: dict[type[Described], Entity] = {
@@ -186,19 +186,19 @@ class Records:
     def add_task(self, owner: Described, text: str, *, due: date | None, at: datetime, by: User) -> Task:
         task = Task(task=text, date=due, **self._item(Task, owner, at=at, by=by))
         self.tasks.append(task)
-        self._tell_of(owner, "list_of_tasks", [], [_shown(task, "task", "date", "completed")], at=at, by=by)
+        self._tell_of(owner, "list_of_tasks", [], [as_told(task)], at=at, by=by)
         return task
 
     def complete(self, owner: Described, task: Task, *, at: datetime, by: User) -> None:
-        before = _shown(task, "task", "date", "completed")
+        before = as_told(task)
         task.completed = True
-        after = _shown(task, "task", "date", "completed")
+        after = as_told(task)
         self._tell_of(owner, "list_of_tasks", [before], [after], at=at, by=by)
 
     def add_note(self, owner: Described, text: str, *, at: datetime, by: User) -> None:
         note = Note(note=text, date=at, **self._item(Note, owner, at=at, by=by))
         self.notes.append(note)
-        self._tell_of(owner, "list_of_notes", [], [_shown(note, "note", "date")], at=at, by=by)
+        self._tell_of(owner, "list_of_notes", [], [as_told(note)], at=at, by=by)
 
     # --- seats and transfers ------------------------------------------------------------------------------------------
     def seat(self, student: Student, enrollment: Enrollment, *, at: datetime, by: User) -> EnrollmentDetail:
@@ -355,9 +355,3 @@ class Records:
         latest = max(record.updated_at, at)
         self.diary.change(event, record, values, at=at, by=by)
         record.updated_at = latest
-
-
-def _shown(item: Task | Note, *fields: str) -> dict[str, Any]:
-    """A task or a note as its events keep it."""
-    values = {name: plain(getattr(item, name)) for name in fields}
-    return {"id": str(item.pk), **values, "user_id": item.user_id, "date_created": plain(item.date_created)}
