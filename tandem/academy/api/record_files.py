@@ -21,9 +21,14 @@ from tandem.files.links import link_to
 
 _LINKS = {"type": "array", "items": {"type": "string"}}
 _LEFT = {"type": "object", "properties": {"list_of_images": _LINKS}, "required": ["list_of_images"]}
+_SIZE = {"type": "array", "items": {"type": "integer"}, "examples": [[8000, 6000]]}  # width and height
 _ADDED = {
     "type": "object",
-    "properties": {"url": {"type": "string"}, "list_of_images": _LINKS},
+    "properties": {
+        "url": {"type": "string"},
+        "list_of_images": _LINKS,
+        "scaled_down": {"type": "object", "properties": {"from": _SIZE, "to": _SIZE}, "required": ["from", "to"]},
+    },
     "required": ["url", "list_of_images"],
 }
 
@@ -45,11 +50,14 @@ def files_of(resource: Any) -> Any:
 
         @operation(change, takes=FileIn, gives=_ADDED, status=201, multipart=True, refuses=[TooManyFiles])
         def post(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
-            """Add a picture or a PDF to a record, as the field `file` of a form."""
+            """Add a picture or a PDF to a record, as the field `file` of a form. `scaled_down`: it is kept smaller."""
             now = moments.now()
-            owner = find(resource.live(), pk)
-            key, keys = add_file(resource.entity, owner, body["file"], by=caller(request), now=now)
-            return json_answer({"url": link_to(key, now=now), "list_of_images": links_of(keys=keys)}, status=201)
+            owner, file = find(resource.live(), pk), body["file"]
+            key, keys = add_file(resource.entity, owner, file, by=caller(request), now=now)
+            told: dict[str, Any] = {"url": link_to(key, now=now), "list_of_images": links_of(keys=keys)}
+            if file.shrunk is not None:
+                told["scaled_down"] = {"from": list(file.shrunk.was), "to": list(file.shrunk.now)}
+            return json_answer(told, status=201)
 
         @operation(change, takes=LinkIn, gives=_LEFT, refuses=[NoSuchFile, FileInUse])
         def delete(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:

@@ -105,6 +105,19 @@ def test_it_refuses_what_is_neither_picture_nor_pdf(stored: Path, content: bytes
     assert (record.images, kept_in(stored), Event.objects.count()) == ([], [], 0)
 
 
+def test_a_picture_that_is_kept_smaller_says_so() -> None:
+    url, _ = made("clients")
+    sizes = {}
+    for side in (3000, 6000):
+        written = io.BytesIO()
+        Image.new("RGB", (side, side + 100), "red").save(written, "JPEG")
+        answer = as_("asha").upload(f"{url}files/", {"file": SimpleUploadedFile("a.jpg", written.getvalue())})
+        assert answer.status_code == 201, answer.content
+        with Image.open(io.BytesIO(ANONYMOUS.get(answer.json()["url"]).getvalue())) as kept:
+            sizes[kept.size] = answer.json().get("scaled_down")
+    assert sizes == {(3000, 3100): None, (3000, 3050): {"from": [6000, 6100], "to": [3000, 3050]}}
+
+
 @pytest.mark.parametrize("fields", [{}, {"file": "text"}, {"image": "x"}])
 def test_a_form_without_a_file_is_refused(fields: Any) -> None:
     url, _ = made("clients")
