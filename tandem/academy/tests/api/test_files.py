@@ -101,6 +101,7 @@ def test_it_refuses_what_is_neither_picture_nor_pdf(stored: Path, content: bytes
     url, record = made("clients")
     answer = as_("asha").upload(f"{url}files/", {"file": SimpleUploadedFile("a.png", content, "image/png")})
     assert (answer.status_code, list(answer.json())) == (400, ["file"]), why
+    assert "PDF" in answer.json()["file"][0]
     record.refresh_from_db()
     assert (record.images, kept_in(stored), Event.objects.count()) == ([], [], 0)
 
