@@ -106,6 +106,18 @@ def test_it_refuses_what_is_neither_picture_nor_pdf(stored: Path, content: bytes
     assert (record.images, kept_in(stored), Event.objects.count()) == ([], [], 0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "size", "options"),
+    [("WEBP", (4000, 3000), {"method": 0}), ("PNG", (5000, 4000), {}), ("JPEG", (8660, 5773), {})],
+)
+def test_ordinary_large_pictures_are_taken(kind: str, size: tuple[int, int], options: Any) -> None:
+    url, _ = made("clients")
+    written = io.BytesIO()
+    Image.new("RGB", size, "red").save(written, kind, **options)
+    answer = as_("asha").upload(f"{url}files/", {"file": SimpleUploadedFile("a", written.getvalue())})
+    assert answer.status_code == 201, answer.content
+
+
 def test_a_picture_that_is_kept_smaller_says_so() -> None:
     url, _ = made("clients")
     sizes = {}
