@@ -29,7 +29,7 @@ setup: .venv/installed
 
 # A stamp, so that a second `make run` starts at once: it is older than the lock file only when that changed.
 .venv/installed: uv.lock pyproject.toml | $(UV)
-	@$(UV) sync --frozen --quiet --compile-bytecode --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+	@$(UV) sync --frozen --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
 	@touch $@
 
 # uv itself, where the machine has none, in an environment of its own: Debian lets nobody install into the system's.
