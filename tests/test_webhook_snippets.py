@@ -20,6 +20,7 @@ import pytest
 
 from tandem.webhooks.outgoing import Client, NotSent
 from tandem.webhooks.signing import new_secret, signature
+from tests.installation import PATIENCE_SECONDS
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "webhooks.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -224,7 +225,7 @@ def receiver(folder: Path) -> Iterator[tuple[str, str, Path]]:
 
 
 def wait_until_it_listens(port: int, process: subprocess.Popen[bytes], printed: Path) -> None:
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up_at and process.poll() is None:
         with socket.socket() as trying:
             if trying.connect_ex(("127.0.0.1", port)) == 0:

@@ -20,10 +20,9 @@ from django.db import transaction
 from tandem.common import hints, moments
 from tandem.config import broker, worker
 from tandem.sms.outbox import queue_message
-from tests.installation import free_port, prepared
+from tests.installation import PATIENCE_SECONDS, free_port, prepared
 
 BROKERS = {"rabbitmq": "amqp://guest:guest@127.0.0.1:5672//", "redis": "redis://127.0.0.1:6379/9"}
-PATIENCE_SECONDS = 30
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> None:
