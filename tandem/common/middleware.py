@@ -7,11 +7,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
 from django.template.response import SimpleTemplateResponse
 
 from tandem.common import context, routes
@@ -115,12 +117,15 @@ class Envelope:
 
         All of them and at once: only lists make links, and half of an API that works hides what is wrong.
         """
-        if not is_api(request) or request.META.get("HTTP_HOST") in settings.ALLOWED_HOSTS:  # the quick look
+        if not is_api(request):
+            return None
+        name = request.META.get("HTTP_HOST", "")
+        if name and _is_ours(name, tuple(settings.ALLOWED_HOSTS)):
             return None
         try:
             request.get_host()
         except DisallowedHost:
-            return answer_refusal(UnknownHost(request.META.get("HTTP_HOST", "")))
+            return answer_refusal(UnknownHost(name))
         return None
 
     def _allow_origin(self, request: HttpRequest, answer: HttpResponse) -> None:
@@ -145,6 +150,13 @@ class Envelope:
                     "actor": getattr(caller, "pk", None),
                 },
             )
+
+
+@lru_cache(maxsize=256)
+def _is_ours(name: str, allowed: tuple[str, ...]) -> bool:
+    """Whether `get_host` would take a name, with its port or without; remembered, for it is asked for every request."""
+    domain, _ = split_domain_port(name)  # "" for what is no name
+    return bool(domain) and validate_host(domain, allowed)
 
 
 def _refused(status: int) -> Refusal:
