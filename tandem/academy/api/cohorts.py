@@ -10,14 +10,13 @@ from rest_framework import serializers
 from tandem.academy.access import may
 from tandem.academy.actions.cohorts import CohortInUse, change_cohort, create_cohort, delete_cohort, restore_cohort
 from tandem.academy.api.clients import NEWEST_FIRST
-from tandem.academy.api.inputs import PersonField
 from tandem.academy.api.records import Kept, deleted_or_live
 from tandem.academy.api.teaching_answers import COHORT
 from tandem.academy.models import Cohort
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
-from tandem.common.inputs import DayField, Input
+from tandem.common.inputs import DayField, IdField, Input
 from tandem.common.reading.listing import Listing, by_day, by_id, by_text
 from tandem.common.rendering import empty_answer
 
@@ -38,7 +37,7 @@ class CohortIn(Input):
     name_cohort = serializers.CharField(max_length=255)
     start_date = DayField(required=False, allow_null=True)
     end_date = DayField(required=False, allow_null=True)
-    instructor = PersonField(required=False, allow_null=True)
+    instructor = IdField(required=False, allow_null=True)
 
 
 class CohortList(Endpoint):

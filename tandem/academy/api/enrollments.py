@@ -16,14 +16,13 @@ from tandem.academy.actions.enrollments import (
     restore_enrollment,
 )
 from tandem.academy.api.clients import NEWEST_FIRST
-from tandem.academy.api.inputs import PersonField
 from tandem.academy.api.records import Kept, deleted_or_live
 from tandem.academy.api.teaching_answers import ENROLLMENT
 from tandem.academy.models import Cohort, Enrollment
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
-from tandem.common.inputs import Input
+from tandem.common.inputs import IdField, Input
 from tandem.common.reading.listing import Listing, by_id, by_text, by_uuid
 from tandem.common.rendering import empty_answer
 
@@ -41,12 +40,12 @@ RESOURCE = Kept("enrollment", Enrollment, ENROLLMENT, "enrollment", restore_enro
 class AssistantItem(Input):
     """`name` is the user's; what is sent is ignored."""
 
-    id = PersonField()
+    id = IdField()
 
 
 class EnrollmentIn(Input):
     cohort = serializers.UUIDField()
-    instructor = PersonField(required=False, allow_null=True)
+    instructor = IdField(required=False, allow_null=True)
     pathway_name = serializers.CharField(max_length=255)
     teaching_assistants = serializers.ListField(child=AssistantItem(), required=False, allow_null=True, max_length=100)
 

@@ -29,13 +29,6 @@ class AttributesField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class PersonField(serializers.IntegerField):
-    """The id of a user; bounded, for no database takes any whole number that JSON can hold."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=1, max_value=2**63 - 1, **options)
-
-
 class TaskItem(Input):
     """A task in a list. `user_id`, `user_name` and `date_created` are the server's; what is sent is ignored."""
 
@@ -76,4 +69,4 @@ def _without_ids(items: Any) -> Any:
     return [{**item, "id": None} if isinstance(item, Mapping) else item for item in items]
 
 
-__all__ = ["AttributesField", "DayOrMomentField", "DescribedIn", "NoteItem", "PersonField", "TaskItem"]
+__all__ = ["AttributesField", "DayOrMomentField", "DescribedIn", "NoteItem", "TaskItem"]

@@ -10,7 +10,6 @@ from django.http import HttpResponse
 from tandem.accounts.access import ADMIN, caller, may
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation, written
-from tandem.common.errors import Forbidden
 from tandem.common.reading.listing import Filter, Listing, NotThisType, Order, by_flag, by_text
 from tandem.common.rendering import empty_answer, encoded, told_once
 from tandem.events.history import history_of
@@ -54,11 +53,7 @@ class WebhookList(Endpoint):
     @operation(VIEW, gives=WEBHOOKS)
     def get(self, request: Request) -> HttpResponse:
         """All webhooks, newest first; `?deleted=true` (admins): only deleted ones."""
-        if request.query_params.get("deleted") != "true":
-            return self.page(request, WEBHOOKS)
-        if not ADMIN.allows(request.user):
-            raise Forbidden
-        return self.page(request, DELETED_WEBHOOKS)
+        return self.live_or_deleted(request, WEBHOOKS, DELETED_WEBHOOKS, sees_deleted=ADMIN)
 
     @operation(ADD, takes=WebhookIn, gives=WEBHOOK, adds={"secret": SECRET}, status=201)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:

@@ -18,6 +18,7 @@ from tandem.events.models import Event
 from tandem.webhooks.actions.webhooks import rotate_secret
 from tandem.webhooks.letters import letter
 from tandem.webhooks.models import Webhook
+from tandem.webhooks.tests.hooks import hook
 from tests.cast import as_, member, person
 from tests.database import everything
 
@@ -369,3 +370,12 @@ def test_rights_are_those_of_the_contract() -> None:
     assert (management.get(URL).status_code, management.get(url).status_code) == (200, 200)
     assert (management.patch(url, {}).status_code, management.post(URL, SHOWN).status_code) == (403, 403)
     assert (sales.get(URL).status_code, sales.post(URL, SHOWN).status_code) == (403, 201)
+
+
+@pytest.mark.parametrize(("query", "status"), [("deleted=1", 200), ("%3Fdeleted=True", 200), ("deleted=abc", 400)])
+def test_deleted_ones_are_asked_for_as_in_every_list(query: str, status: int) -> None:
+    gone, asha = hook(), as_("asha")
+    assert asha.delete(f"{URL}{gone.pk}/").status_code == 204
+    answer = asha.get(f"{URL}?{query}")
+    assert answer.status_code == status
+    assert [row["id"] for row in answer.json()] == [str(gone.pk)] if status == 200 else "deleted" in answer.json()
