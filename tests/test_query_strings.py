@@ -113,6 +113,22 @@ def test_an_id_that_exists_nowhere_finds_nothing(address: str, name: str, raw: s
     assert (answer.status_code, answer.json()) == (200, [])
 
 
+@pytest.mark.parametrize("raw", [",", " , ,", ", ,,"])
+@pytest.mark.parametrize(("address", "name"), [("/api/crm/services/", "status"), ("/api/transfer-requests/", "status")])
+def test_commas_alone_are_no_filter(address: str, name: str, raw: str) -> None:
+    records()
+    answer = as_("asha").get(asked(address, **{name: raw}))
+    assert (answer.status_code, len(answer.json())) == (200, len(as_("asha").get(address).json()))
+
+
+def test_values_beyond_what_is_looked_for_are_not_dropped_silently() -> None:
+    answer = as_("asha").get(asked("/api/crm/services/", status=",".join(["pending"] * 51)))
+    assert (answer.status_code, answer.json()) == (400, {"status": ["No more than 50 values, please."]})
+    attributes = {f"attributes.a{n}": "x" for n in range(21)}
+    answer = as_("asha").get(asked("/api/leads/", **attributes))
+    assert (answer.status_code, answer.json()) == (400, {"attributes.a0": ["No more than 20 attributes at a time, please."]})
+
+
 def test_zeros_in_front_of_an_id_do_not_count() -> None:
     card, asha = records()["card"][OWN], as_("asha")
     answer = asha.get(asked("/api/crm/services/", card=f"{card:0>50}"))

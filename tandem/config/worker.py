@@ -64,26 +64,31 @@ class Stop:
 def run() -> None:
     """Work until SIGTERM or SIGINT; what is in hand is finished and recorded first.
 
-    Webhooks have a thread of their own: a gateway for text messages that is slow, or an import that takes minutes,
-    does not delay them, nor do receivers that hang delay messages and imports.
+    Webhooks and imports have threads of their own: an import may take minutes, and receivers and gateways may hang,
+    but the one-time code that a technician waits for is sent at once.
     """
-    stop, stop_sending = Stop(), Stop()
+    stops = {"messages": Stop(), "webhooks": Stop(), "imports": Stop()}
 
     def end(*_: object) -> None:
-        stop.set()
-        stop_sending.set()
+        for stop in stops.values():
+            stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    with listening(stop.wake, stop_sending.wake) as idle:
-        sending = threading.Thread(target=lambda: send_webhooks(stop_sending, idle=idle), name="webhooks")
+    with listening(*(stop.wake for stop in stops.values())) as idle:
+        beside = [
+            threading.Thread(target=lambda: send_webhooks(stops["webhooks"], idle=idle), name="webhooks"),
+            threading.Thread(target=lambda: do_imports(stops["imports"], idle=idle), name="imports"),
+        ]
         log.info("worker started")
-        sending.start()
+        for thread in beside:
+            thread.start()
         try:
-            work(turns(), stop=stop, idle=idle)
+            work(turns(), stop=stops["messages"], idle=idle)
         finally:
-            stop_sending.set()
-            sending.join()
+            end()
+            for thread in beside:
+                thread.join()
     log.info("worker stopped")
 
 
@@ -110,7 +115,7 @@ def drain() -> None:
     """Do all that is due now, webhooks included, and return: for whoever is called when there is work."""
     sender = Sender()
     try:
-        while sum(turn() for turn in [sender.turn, *turns()]):
+        while sum(turn() for turn in [sender.turn, *turns(), do_import]):
             pass
     finally:
         sender.close()
@@ -128,11 +133,22 @@ def send_webhooks(stop: Stop, *, idle: Idle) -> None:
         connections.close_all()
 
 
+def do_imports(stop: Stop, *, idle: Idle) -> None:
+    """Do what was put aside, one job after the other, until told to stop."""
+    try:
+        work([do_import], stop=stop, idle=idle)
+    finally:
+        connections.close_all()
+
+
+def do_import() -> int:
+    return runner.run_next({"import": imports.run_job})
+
+
 def turns() -> list[Turn]:
     sms = sms_backends.configured()
     due = jobs.configured()
-    kinds = {"import": imports.run_job}
-    return [lambda: sms_sender.send_group(sms), lambda: jobs.run_due(due), lambda: runner.run_next(kinds)]
+    return [lambda: sms_sender.send_group(sms), lambda: jobs.run_due(due)]
 
 
 def work(turns: Sequence[Turn], *, stop: Stop, idle: Idle = lambda: IDLE_SECONDS) -> None:

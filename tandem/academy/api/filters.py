@@ -51,10 +51,12 @@ def by_attribute(entity: Entity) -> dict[str, Filter]:
 
 def _values(entity: Entity, given: Mapping[str, str]) -> tuple[str, ...]:
     """One query. Raises Invalid with every parameter that is wrong."""
+    if len(given) > MOST:
+        raise Invalid.on(PREFIX + next(iter(given)), f"No more than {MOST} attributes at a time, please.")
     defined = {definition.name: definition for definition in definitions_of(entity)}
     values: list[str] = []
     wrong: dict[str, list[str]] = {}
-    for name, raw in list(given.items())[:MOST]:
+    for name, raw in given.items():
         try:
             if name not in defined:
                 raise WrongValue("There is no such attribute.")

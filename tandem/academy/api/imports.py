@@ -20,7 +20,7 @@ from typing import IO, Any, Final, cast
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -43,6 +43,13 @@ from tandem.jobs.runner import finish, go_on, put_aside, step
 IN_THE_REQUEST: Final = 500  # rows
 AT_ONCE: Final = 500  # rows of one batch, some hundred milliseconds of a transaction
 MOST_TOLD: Final = 1000  # rows with errors in one report
+# Rows of one transaction on SQLite, where nobody else can write meanwhile: ten seconds; others give up after twenty.
+MOST_AT_ONCE_ON_SQLITE: Final = 20_000
+
+_TOO_MANY_AT_ONCE: Final = (
+    f"On SQLite more than {MOST_AT_ONCE_ON_SQLITE:,} rows in one go would keep everybody else from writing for too long."
+    " Send partial=true, or several files."
+)
 
 NumberedRow = tuple[int, Sequence[Any]]
 
@@ -154,6 +161,8 @@ def import_of(kind: Kind) -> Any:
             meant = mapped(table.header, kind.columns(), chosen)
             rows = _counted(table)
             asked = {"dry_run": body.get("dry_run", False), "partial": body.get("partial", False)}
+            if rows > MOST_AT_ONCE_ON_SQLITE and connection.vendor == "sqlite" and not any(asked.values()):
+                raise Invalid.on("partial", _TOO_MANY_AT_ONCE)
             if rows > IN_THE_REQUEST:
                 parameters = {"kind": kind.plural, "mapping": chosen, **asked}
                 job = put_aside("import", parameters, content=body["file"], total=rows, by=by, now=now)

@@ -26,13 +26,11 @@ from tandem.academy.models import Entity, Lead, StageChange
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
-from tandem.common.inputs import Input
+from tandem.common.inputs import IdField, Input
 from tandem.common.reading.listing import Listing, Order, by_id, by_text, by_uuid, by_word
 from tandem.common.reading.statement import Param, adapted
 from tandem.common.rendering import empty_answer, json_answer
 from tandem.common.viewers import Viewer
-
-LARGEST_ID = 2**63 - 1
 
 _FILTERS = {
     "name": by_text("name__icontains"),
@@ -62,7 +60,7 @@ STAGES_OF_A_LEAD = Listing(STAGE_ENTRY, _stages_of_a_lead, orders={"": Order(("i
 
 class LeadIn(DescribedIn):
     name = serializers.CharField(max_length=255)
-    responsible = serializers.IntegerField(required=False, allow_null=True, max_value=LARGEST_ID)
+    responsible = IdField(required=False, allow_null=True)
     pipeline = serializers.UUIDField(required=False, allow_null=True)
     stage = serializers.CharField(max_length=100, required=False, allow_null=True)
     possible_client = serializers.UUIDField(required=False, allow_null=True)
@@ -82,8 +80,8 @@ class LeadIn(DescribedIn):
 
 
 class ReassignIn(Input):
-    from_user = serializers.IntegerField(max_value=LARGEST_ID)
-    to_user = serializers.IntegerField(max_value=LARGEST_ID)
+    from_user = IdField()
+    to_user = IdField()
 
 
 class LeadList(Endpoint):

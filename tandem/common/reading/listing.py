@@ -29,6 +29,7 @@ from tandem.common.reading.statement import VIEWER, Param, StandIn, Statement, a
 from tandem.common.viewers import Viewer
 
 MOST_PER_PAGE = 1000
+MOST_VALUES = 50  # of one filter, between commas
 PORTION = 1001  # rows that are read at once where a rule leaves some out
 NO_ID = -(2**63)  # fits the column, and no record has it
 _WHOLE = re.compile(r"-?[0-9]+")
@@ -243,11 +244,15 @@ def read_request(listing: Listing, query: Mapping[str, str]) -> Request:
                     wrong |= refused.fields
             continue
         raw = given.get(name, "")
-        if not raw:
+        pieces = [piece.strip() for piece in raw.split(",")] if one.many else [raw]
+        pieces = [piece for piece in pieces if piece]
+        if not pieces:
+            continue
+        if len(pieces) > MOST_VALUES:
+            wrong[name] = [f"No more than {MOST_VALUES} values, please."]
             continue
         try:
-            pieces = [piece.strip() for piece in raw.split(",") if piece.strip()] if one.many else [raw]
-            parsed = [one.parse(piece) for piece in pieces[:50]]
+            parsed = [one.parse(piece) for piece in pieces]
             values[name] = tuple(dict.fromkeys(chain.from_iterable(parsed) if one.spellings else parsed))
         except NotThisType as refused:
             wrong[name] = [str(refused)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import pytest
 from django.db import OperationalError
@@ -62,6 +63,32 @@ def test_a_bug_in_one_kind_of_work_does_not_stop_the_others() -> None:
     script, others = Script(ValueError("a bug"), 0), []
     worker.work([script.turn, lambda: others.append(1) or 0], stop=script.stop)
     assert others == [1, 1]
+
+
+def test_an_import_that_takes_minutes_keeps_no_message_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    importing, sent, seen = threading.Event(), threading.Event(), []
+
+    def do_import() -> int:
+        importing.set()
+        seen.append(sent.wait(20))
+        return 0
+
+    def send() -> int:
+        if importing.wait(20) and not sent.is_set():
+            sent.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(worker, "do_import", do_import)
+    monkeypatch.setattr(worker, "turns", lambda: [send])
+    monkeypatch.setattr(worker, "send_webhooks", lambda stop, idle: None)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        worker.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert seen[0], "the message was sent while the import was at work"
 
 
 def test_a_signal_ends_a_rest_at_once() -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from openpyxl import Workbook, load_workbook
 
 from tandem.academy.api import exports, imports
@@ -21,7 +22,7 @@ from tandem.academy.tests.api.test_clients import attribute, member
 from tandem.academy.tests.api.test_files import picture
 from tandem.academy.tests.leads import client, lead
 from tandem.common import moments, queue
-from tandem.config.worker import turns
+from tandem.config.worker import do_import, turns
 from tandem.events.models import Event
 from tandem.jobs import runner
 from tandem.jobs.models import Job
@@ -55,7 +56,7 @@ def body_of(answer: Any) -> bytes:
 
 def work() -> int:
     """What the worker does in one round."""
-    return sum(turn() for turn in turns())
+    return sum(turn() for turn in [*turns(), do_import])
 
 
 def hashes() -> dict[str, int]:
@@ -437,6 +438,18 @@ class TestInTheBackground:
         assert Client.objects.count() == 11
         assert bytes(Job.objects.get().content) == b"", "the file is gone"
         assert work() == 0
+
+    def test_a_table_that_would_lock_sqlite_for_long_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(imports, "MOST_AT_ONCE_ON_SQLITE", 20)
+        asha, is_sqlite = as_("asha"), connection.vendor == "sqlite"
+        answer = send(asha, many(21))
+        assert answer.status_code == (400 if is_sqlite else 202)
+        if is_sqlite:
+            assert list(answer.json()) == ["partial"]
+            assert not Job.objects.exists()
+        for fields in ({"partial": "true"}, {"dry_run": "true"}):
+            assert send(asha, many(21), **fields).status_code == 202
+        assert send(asha, many(20)).status_code == 202
 
     @pytest.mark.parametrize(
         ("fields", "status", "told", "created"),
