@@ -126,7 +126,10 @@ def test_values_beyond_what_is_looked_for_are_not_dropped_silently() -> None:
     assert (answer.status_code, answer.json()) == (400, {"status": ["No more than 50 values, please."]})
     attributes = {f"attributes.a{n}": "x" for n in range(21)}
     answer = as_("asha").get(asked("/api/leads/", **attributes))
-    assert (answer.status_code, answer.json()) == (400, {"attributes.a0": ["No more than 20 attributes at a time, please."]})
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"attributes.a0": ["No more than 20 attributes at a time, please."]},
+    )
 
 
 def test_zeros_in_front_of_an_id_do_not_count() -> None:

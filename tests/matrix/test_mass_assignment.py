@@ -17,7 +17,7 @@ from tandem.common.endpoint import operation_of
 from tests.database import everything
 from tests.matrix.actors import NOBODY, callers
 from tests.matrix.expectations import EXPECTED
-from tests.matrix.test_matrix import _address, _send
+from tests.matrix.test_matrix import address_of, send
 from tests.matrix.world import OTHER, OWN, records
 
 WORD, NUMBER, UUID = "taken-from-the-body", 1_933_133_719, "3a11f00d-0000-4000-8000-00000000beef"
@@ -56,7 +56,7 @@ def _value(field: Any) -> Any:
 
 def declared(path: str, verb: str, world: dict[str, Any]) -> set[str]:
     """The keys that the form of an operation takes."""
-    view = routes.index().find(_address(path, world["pk"], world["world"]))
+    view = routes.index().find(address_of(path, world["pk"], world["world"]))
     takes = getattr(operation_of(view.func.view_class, verb), "takes", None) if view else None
     return set(takes().get_fields()) if takes else set()
 
@@ -83,7 +83,7 @@ def test_what_no_form_declares_has_no_effect(path: str, verb: str) -> None:
                 continue
             keys = declared(path, verb, {"pk": pk, "world": world}) | set(body)
             undeclared = {name: value for name, value in all_columns.items() if name not in keys}
-            url = _address(path, pk, world)
+            url = address_of(path, pk, world)
             status, plain_flags, _ = _tried(people[actor], verb, url, body)
             with_bait, bait_flags, traces = _tried(people[actor], verb, url, {**undeclared, **body})
             cell = f"{verb} {path} by {actor}"
@@ -99,7 +99,7 @@ def test_what_no_form_declares_has_no_effect(path: str, verb: str) -> None:
 def _tried(api: Any, verb: str, url: str, body: Any) -> tuple[int, Counter[Any], list[str]]:
     """The status of a call, the flags and the traces of the bait after it; then it is undone."""
     with transaction.atomic():
-        answer = _send(api, verb, url, body)
+        answer = send(api, verb, url, body)
         rows = everything()
         text = str({table: rows[table] for table in rows if table != "common.IdempotentAnswer"})
         found = flags(rows), [trace for trace in TRACES if trace in text]

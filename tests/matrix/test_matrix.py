@@ -119,7 +119,7 @@ def test_everybody_gets_what_is_due(path: str) -> None:
         body = let.body(pk) if let and verb in ("POST", "PUT", "PATCH") else {}
         with transaction.atomic():
             before = rows_written()
-            answer = _send(people[actor], verb, _address(path, pk, world), body)
+            answer = send(people[actor], verb, address_of(path, pk, world), body)
             written = rows_written() - before
             transaction.set_rollback(True)
         cell = f"{verb} {path} by {actor} on {target}"
@@ -143,7 +143,7 @@ def test_a_list_shows_the_records_whose_details_one_may_see(path: str) -> None:
     let, wrong = EXPECTED[path].verbs["GET"], []
     for actor in sorted(let.may - NOBODY):
         for lure in _LURES:
-            answer = people[actor].get(_address(path, 0, world) + lure)
+            answer = people[actor].get(address_of(path, 0, world) + lure)
             shown = {str(row["id"]) for row in answer.json()}
             for target in (OWN, OTHER, DELETED):
                 if target not in world[noun]:
@@ -154,15 +154,15 @@ def test_a_list_shows_the_records_whose_details_one_may_see(path: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def _address(path: str, pk: Any, world: dict[str, Any]) -> str:
+def address_of(path: str, pk: Any, world: dict[str, Any]) -> str:
     """The path with the tried record in it, and a fixed one of every other kind that it names."""
     named = {"pk": pk, "entity": "client", "student": world["student"][OWN], "delivery": world["delivery"][OWN]}
     return "/" + re.sub(r"<\w+:(\w+)>", lambda match: str(named[match[1]]), path)
 
 
-def _send(api: Any, verb: str, path: str, body: Any) -> Any:
+def send(api: Any, verb: str, path: str, body: Any, **headers: str) -> Any:
     data = "" if verb == "GET" else json.dumps(body)
-    return api.client.generic(verb, path, data, content_type="application/json", headers=api.headers)
+    return api.client.generic(verb, path, data, content_type="application/json", headers={**api.headers, **headers})
 
 
 def test_every_route_has_an_expectation() -> None:

@@ -103,16 +103,24 @@ def restore_enrollment(enrollment: Enrollment, *, by: User, now: datetime) -> No
     Six queries, and up to eight for each of these students. Raises CohortDeleted.
     """
     with transaction.atomic():
-        students = _students_of(enrollment)
-        cohort = Cohort.objects.select_for_update(of=("self",)).get(pk=enrollment.cohort_id)
-        if cohort.deleted_at is not None:
-            raise CohortDeleted
-        locked = Enrollment.objects.select_for_update(of=("self",)).get(pk=enrollment.pk)
+        locked, students = locked_to_restore(enrollment)
         if locked.deletion is not None:
             EnrollmentDetail.objects.filter(deletion=locked.deletion).update(deleted_at=None, deletion=None)
         restore_record("enrollment", locked, by=by, now=now)
         for student in students:
             settle(student, by=by, now=now)
+
+
+def locked_to_restore(enrollment: Enrollment) -> tuple[Enrollment, list[Student]]:
+    """Lock an enrollment, live or deleted; before it the students that come back with it, and the cohort.
+
+    Three queries. Raises CohortDeleted.
+    """
+    students = _students_of(enrollment)
+    cohort = Cohort.objects.select_for_update(of=("self",)).get(pk=enrollment.cohort_id)
+    if cohort.deleted_at is not None:
+        raise CohortDeleted
+    return Enrollment.objects.select_for_update(of=("self",)).get(pk=enrollment.pk), students
 
 
 def _students_of(deleted: Enrollment) -> list[Student]:
@@ -193,12 +201,7 @@ def delete_seat(seat: EnrollmentDetail, *, by: User, now: datetime) -> None:
 def restore_seat(seat: EnrollmentDetail, *, by: User, now: datetime) -> None:
     """Put a student back. Raises EnrollmentDeleted, and AlreadyEnrolled when there is a newer seat. Eight queries."""
     with transaction.atomic():
-        try:
-            student = lock(Student, seat.student_id)
-            enrollment = lock(Enrollment, seat.enrollment_id)
-        except NotFound:
-            raise EnrollmentDeleted from None
-        locked = EnrollmentDetail.objects.select_for_update(of=("self",)).get(pk=seat.pk)
+        locked, student, enrollment = locked_seat_to_restore(seat)
         is_active = locked.status == DetailStatus.ACTIVE
         if locked.deleted_at is None:
             return
@@ -207,6 +210,15 @@ def restore_seat(seat: EnrollmentDetail, *, by: User, now: datetime) -> None:
         restore_record("enrollment_detail", locked, by=by, now=now)
         if is_active:
             _place_by_seats(student, by=by, now=now)
+
+
+def locked_seat_to_restore(seat: EnrollmentDetail) -> tuple[EnrollmentDetail, Student, Enrollment]:
+    """Lock a seat, live or deleted; before it its student and enrollment. Three queries. Raises EnrollmentDeleted."""
+    try:
+        student, enrollment = lock(Student, seat.student_id), lock(Enrollment, seat.enrollment_id)
+    except NotFound:
+        raise EnrollmentDeleted from None
+    return EnrollmentDetail.objects.select_for_update(of=("self",)).get(pk=seat.pk), student, enrollment
 
 
 def settle(student: Student, *, by: User, now: datetime) -> None:

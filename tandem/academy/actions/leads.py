@@ -142,15 +142,20 @@ def delete_lead(lead: Lead, *, by: User, now: datetime) -> None:
 def restore_lead(lead: Lead, *, by: User, now: datetime) -> None:
     """Bring a lead back; into the first stage when its own was removed meanwhile. Raises PipelineDeleted."""
     with transaction.atomic():
-        if lead.pipeline_id is not None:
-            list(Pipeline.objects.select_for_update().filter(pk=lead.pipeline_id).values_list("pk"))
-        locked = Lead.objects.select_for_update(of=("self",)).get(pk=lead.pk)
+        locked = locked_to_restore(lead)
         if locked.deleted_at is None:
             return
         if locked.pipeline is not None and locked.pipeline.deleted_at is not None:
             raise PipelineDeleted
         restore_record(Entity.LEAD, locked, by=by, now=now)
         _back_into_a_stage(locked, by=by, now=now)
+
+
+def locked_to_restore(lead: Lead) -> Lead:
+    """Lock a lead, live or deleted; before it the pipeline that it stands in. Two queries."""
+    if lead.pipeline_id is not None:
+        list(Pipeline.objects.select_for_update().filter(pk=lead.pipeline_id).values_list("pk"))
+    return Lead.objects.select_for_update(of=("self",)).get(pk=lead.pk)
 
 
 def reassign_leads(*, from_user: int, to_user: int, by: User, now: datetime) -> int:

@@ -80,16 +80,21 @@ def restore_student(student: Student, *, by: User, now: datetime) -> None:
     Up to fifteen queries. Raises ClientDeleted.
     """
     with transaction.atomic():
-        client = Client.objects.select_for_update().get(pk=student.client_id)
-        if client.deleted_at is not None:
-            raise ClientDeleted
-        locked = Student.objects.select_for_update(of=("self",)).get(pk=student.pk)
+        locked = locked_to_restore(student)
         deletion = locked.deletion
         if locked.deleted_at is not None:
             restore_record(Entity.STUDENT, locked, by=by, now=now)
             settle(locked, by=by, now=now)
         if deletion is not None:
             record_all(follow_ups.restore_with(deletion, by=by, now=now))
+
+
+def locked_to_restore(student: Student) -> Student:
+    """Lock a student, live or deleted; before it the client. Two queries. Raises ClientDeleted."""
+    client = Client.objects.select_for_update().get(pk=student.client_id)
+    if client.deleted_at is not None:
+        raise ClientDeleted
+    return Student.objects.select_for_update(of=("self",)).get(pk=student.pk)
 
 
 def _locked_client(pk: UUID) -> Client:

@@ -8,7 +8,13 @@ from django.http import HttpResponse
 from rest_framework import serializers
 
 from tandem.academy.access import may
-from tandem.academy.actions.enrollments import AlreadyEnrolled, delete_seat, enroll, restore_seat
+from tandem.academy.actions.enrollments import (
+    AlreadyEnrolled,
+    delete_seat,
+    enroll,
+    locked_seat_to_restore,
+    restore_seat,
+)
 from tandem.academy.api.clients import NEWEST_FIRST
 from tandem.academy.api.records import Kept, deleted_or_live
 from tandem.academy.api.teaching_answers import ENROLLMENT_DETAIL
@@ -31,7 +37,9 @@ ACTIVE_SEATS = Listing(
     NEWEST_FIRST,
 )
 DELETED_SEATS = Listing(ENROLLMENT_DETAIL, EnrollmentDetail.objects.deleted_for, _FILTERS, NEWEST_FIRST)
-RESOURCE = Kept("enrollment_detail", EnrollmentDetail, ENROLLMENT_DETAIL, "enrollmentdetail", restore_seat)
+RESOURCE = Kept(
+    "enrollment_detail", EnrollmentDetail, ENROLLMENT_DETAIL, "enrollmentdetail", restore_seat, locked_seat_to_restore
+)
 
 
 class SeatIn(Input):

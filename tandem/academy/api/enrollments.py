@@ -13,6 +13,7 @@ from tandem.academy.actions.enrollments import (
     change_enrollment,
     create_enrollment,
     delete_enrollment,
+    locked_to_restore,
     restore_enrollment,
 )
 from tandem.academy.api.clients import NEWEST_FIRST
@@ -34,7 +35,7 @@ _FILTERS = {
 }
 ENROLLMENTS = Listing(ENROLLMENT, Enrollment.objects.visible_to, _FILTERS, NEWEST_FIRST)
 DELETED_ENROLLMENTS = Listing(ENROLLMENT, Enrollment.objects.deleted_for, _FILTERS, NEWEST_FIRST)
-RESOURCE = Kept("enrollment", Enrollment, ENROLLMENT, "enrollment", restore_enrollment)
+RESOURCE = Kept("enrollment", Enrollment, ENROLLMENT, "enrollment", restore_enrollment, locked_to_restore)
 
 
 class AssistantItem(Input):

@@ -118,7 +118,8 @@ class FollowUpDetail(_BelowStudent):
 
 
 class FollowUpRestore(_BelowStudent):
-    shows, rows = FOLLOW_UP, staticmethod(_live)
+    # With If-Match it is looked for whether it is deleted or not.
+    shows, rows = FOLLOW_UP, staticmethod(_of_student)
 
     @operation(ADMIN, gives=FOLLOW_UP)
     def post(self, request: Request, student: Any, pk: Any) -> HttpResponse:

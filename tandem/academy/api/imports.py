@@ -47,7 +47,7 @@ MOST_TOLD: Final = 1000  # rows with errors in one report
 MOST_AT_ONCE_ON_SQLITE: Final = 20_000
 
 _TOO_MANY_AT_ONCE: Final = (
-    f"On SQLite more than {MOST_AT_ONCE_ON_SQLITE:,} rows in one go would keep everybody else from writing for too long."
+    f"On SQLite more than {MOST_AT_ONCE_ON_SQLITE:,} rows in one go would keep others from writing for too long."
     " Send partial=true, or several files."
 )
 

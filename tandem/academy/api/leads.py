@@ -14,6 +14,7 @@ from tandem.academy.actions.leads import (
     create_lead,
     delete_lead,
     locked_to_change,
+    locked_to_restore,
     reassign_leads,
     restore_lead,
 )
@@ -44,7 +45,7 @@ _FILTERS = {
 }
 LEADS = Listing(LEAD, Lead.objects.visible_to, _FILTERS, NEWEST_FIRST)
 DELETED_LEADS = Listing(LEAD, Lead.objects.deleted_for, _FILTERS, NEWEST_FIRST)
-RESOURCE = Resource(Entity.LEAD, Lead, LEAD, "lead", restore_lead)
+RESOURCE = Resource(Entity.LEAD, Lead, LEAD, "lead", restore_lead, locked_to_restore)
 
 
 _KEY = models.UUIDField()

@@ -38,7 +38,8 @@ from tandem.events.history import history_of
 class Kept:
     """One kind of record that can be restored and has a history. entity: the first word of its events.
 
-    right: its name in permissions. restore: brings a deleted one back.
+    right: its name in permissions. restore: brings a deleted one back. locks: locks what `restore` does, in its order,
+    where that is more than the record itself.
     """
 
     entity: str
@@ -46,6 +47,7 @@ class Kept:
     answer: Answer
     right: str
     restore: Callable[..., None]
+    locks: Callable[[Any], Any] | None = None
 
     def live(self) -> Any:
         return self.model._default_manager.filter(deleted_at=None)
@@ -175,6 +177,12 @@ def _restore(resource: Kept) -> Any:
             """Bring a deleted record back, with what the same deletion took along."""
             resource.restore(find(resource.model._default_manager.all(), pk), by=caller(request), now=moments.now())
             return self.detail(request, pk)
+
+        def lock(self, pk: Any) -> None:
+            if resource.locks is None:
+                super().lock(pk)
+            else:
+                resource.locks(find(resource.model._default_manager.all(), pk))
 
     return Restore.as_view()
 

@@ -8,7 +8,13 @@ from django.http import HttpResponse
 from rest_framework import serializers
 
 from tandem.academy.access import may
-from tandem.academy.actions.students import change_student, create_student, delete_student, restore_student
+from tandem.academy.actions.students import (
+    change_student,
+    create_student,
+    delete_student,
+    locked_to_restore,
+    restore_student,
+)
 from tandem.academy.api.answers import STUDENT
 from tandem.academy.api.clients import NEWEST_FIRST
 from tandem.academy.api.filters import by_attribute
@@ -30,7 +36,7 @@ _FILTERS = {
 }
 STUDENTS = Listing(STUDENT, Student.objects.visible_to, _FILTERS, NEWEST_FIRST)
 DELETED_STUDENTS = Listing(STUDENT, Student.objects.deleted_for, _FILTERS, NEWEST_FIRST)
-RESOURCE = Resource(Entity.STUDENT, Student, STUDENT, "service", restore_student)
+RESOURCE = Resource(Entity.STUDENT, Student, STUDENT, "service", restore_student, locked_to_restore)
 
 
 class StudentIn(DescribedIn):

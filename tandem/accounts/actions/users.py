@@ -87,9 +87,7 @@ def update_user_by_admin(user: User, given: Mapping[str, Any], *, by: User | Non
     groups = _groups(given["groups"]) if given.get("groups") is not None else None
     try:
         with transaction.atomic():
-            # All active admins are locked, in one order, so that two of them cannot demote each other at once.
-            rows = User.objects.filter(Q(pk=user.pk) | Q(role=Role.ADMIN, is_active=True)).order_by("pk")
-            locked = {row.pk: row for row in rows.select_for_update(no_key=True)}
+            locked = locked_with_admins(user.pk)
             before, after = _change(locked[user.pk], given, admins=locked.values())
             if groups is not None and (old := groups_of(user)) != _named(groups)["groups"]:
                 user.groups.set(groups)
@@ -98,6 +96,15 @@ def update_user_by_admin(user: User, given: Mapping[str, Any], *, by: User | Non
                 record(_change_name(after), subject=user, actor=by, before=before, after=after, at=now)
     except IntegrityError as refused:
         raise _taken(refused) from None
+
+
+def locked_with_admins(pk: int) -> dict[int, User]:
+    """A user and all active admins, by id, locked in one order: so no two admins can demote each other at once.
+
+    Belongs into a transaction. One query.
+    """
+    rows = User.objects.filter(Q(pk=pk) | Q(role=Role.ADMIN, is_active=True)).order_by("pk")
+    return {row.pk: row for row in rows.select_for_update(no_key=True)}
 
 
 def change_own_password(user: User, *, old: str, new: str, address: str, now: datetime) -> None:

@@ -10,7 +10,13 @@ from django.http import HttpResponse
 from rest_framework import serializers
 
 from tandem.accounts.access import ADMIN, caller
-from tandem.accounts.actions.users import LastAdmin, create_user, set_password_by_admin, update_user_by_admin
+from tandem.accounts.actions.users import (
+    LastAdmin,
+    create_user,
+    locked_with_admins,
+    set_password_by_admin,
+    update_user_by_admin,
+)
 from tandem.accounts.api.answers import DONE, USER, USER_DETAIL
 from tandem.accounts.api.auth import password_field
 from tandem.accounts.api.me import ProfileIn
@@ -134,6 +140,10 @@ class UserUpdate(Endpoint):
         """Change a user. Deactivating one ends every session of theirs at once."""
         update_user_by_admin(find(User.objects.all(), pk), body, by=caller(request), now=moments.now())
         return self.detail(request, pk)
+
+    def lock(self, pk: int) -> None:
+        """All admins beside the user, as the action does."""
+        locked_with_admins(pk)
 
 
 class UserPassword(Endpoint):

@@ -387,11 +387,13 @@ class TestTheLastAdmin:
     def test_all_admins_are_locked_in_one_order(self, asha: User, chitra: User) -> None:
         if connection.vendor != "postgresql":
             pytest.skip("SQLite has one writer at a time, from the beginning of its transaction")
+        api, etag = bearer(asha), bearer(asha).get(f"{USERS}{chitra.pk}/").headers["ETag"]
         with CaptureQueriesContext(connection) as queries:
-            update_user_by_admin(chitra, {"role": "worker"}, by=asha, now=moments.now())
+            assert api.patch(update(chitra), {"role": "worker"}, **{"If-Match": etag}).status_code == 200
 
-        locking = [query["sql"] for query in queries if "FOR NO KEY UPDATE" in query["sql"]]
-        assert len(locking) == 1
+        locking = [query["sql"] for query in queries if " FOR " in query["sql"] and "UPDATE" in query["sql"]]
+        assert len(locking) == 2, "for If-Match, and by the action"
+        assert {sql.partition("WHERE")[2] for sql in locking} == {locking[1].partition("WHERE")[2]}
         assert locking[0].endswith('ORDER BY "accounts_user"."id" ASC FOR NO KEY UPDATE')
 
 

@@ -17,11 +17,11 @@ from django.db import transaction
 
 from tandem.accounts.models import Role, User
 from tandem.common import moments
-from tandem.common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
+from tandem.common.errors import Conflict, Forbidden, Invalid, Refusal
 from tandem.common.sealing import derived_key
 from tandem.events.changes import change
 from tandem.events.record import record
-from tandem.fieldservice.actions.visits import NO_CODE
+from tandem.fieldservice.actions.visits import NO_CODE, locked_visit
 from tandem.fieldservice.models import Card, ServiceEntry, Visit
 from tandem.fieldservice.rules import otp, states
 from tandem.fieldservice.rules.parts import Part
@@ -64,7 +64,7 @@ def request_code(visit: Visit, *, by: User, now: datetime) -> str:
     """
     today = moments.day_of(now)
     with transaction.atomic():
-        visit = _locked(visit, by=by)
+        visit = locked_visit(visit, by=by)
         status = states.move(visit.status, states.AWAITING_OTP)
         # Read behind the lock, for which a change of the machine's customer may have had to be awaited.
         phone = Card.objects.values_list("customer__phone", flat=True).get(pk=visit.card_id)
@@ -130,7 +130,7 @@ def add_entry(work: Work, *, to: int, by: User, now: datetime) -> ServiceEntry:
     if visit is None:
         raise Invalid.on("service", f'Invalid pk "{to}" - object does not exist.')
     with kept(work.image, entity="visit", pk=visit.pk) as image, transaction.atomic():
-        visit = _locked(visit, by=by)
+        visit = locked_visit(visit, by=by)
         if visit.status == states.CANCELLED:
             raise VisitCancelled
         entry = _log(visit, work, image=image, by=by, now=now)
@@ -138,17 +138,8 @@ def add_entry(work: Work, *, to: int, by: User, now: datetime) -> ServiceEntry:
     return entry
 
 
-def _locked(visit: Visit, *, by: User) -> Visit:
-    """The visit under its row's lock, still the caller's: another worker may have got it meanwhile."""
-    rows = Visit.objects.visible_to(by).select_for_update(of=("self",))
-    locked = rows.filter(pk=visit.pk).first()
-    if locked is None:
-        raise NotFound
-    return locked
-
-
 def _completable(visit: Visit, *, by: User) -> Visit:
-    locked = _locked(visit, by=by)
+    locked = locked_visit(visit, by=by)
     if locked.status == states.COMPLETED:
         raise AlreadyCompleted
     if locked.status == states.CANCELLED:

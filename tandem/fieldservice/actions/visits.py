@@ -18,7 +18,7 @@ from django.db import transaction
 from tandem.accounts.models import Role, User
 from tandem.common import moments
 from tandem.common.constraints import refused_by
-from tandem.common.errors import Conflict, Forbidden, Invalid
+from tandem.common.errors import Conflict, Forbidden, Invalid, NotFound
 from tandem.common.moments import DayOrMoment
 from tandem.common.reading.statement import VIEWER, Param, Records, StandIn
 from tandem.common.writing import insert
@@ -136,7 +136,7 @@ def assign_worker(
     if scheduled:
         _check_day(scheduled, now, field="scheduled_at", any_time=True)
     with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
-        card, visit = _locked(visit)
+        card, visit = _locked(visit, by=by)
         values: dict[str, Any] = {"status": states.move(visit.status, states.ASSIGNED), **NO_CODE}
         if scheduled:
             values |= schedule(scheduled) | _decided_again(card, visit, on=scheduled.day, by=by)
@@ -151,7 +151,7 @@ def reschedule_visit(visit: Visit, *, to: DayOrMoment, by: User, now: datetime) 
     """
     _check_day(to, now, field="scheduled_at")
     with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
-        card, visit = _locked(visit)
+        card, visit = _locked(visit, by=by)
         values = _moved(card, visit, to=to, by=by)
         return _write(visit, values, "visit.rescheduled", by=by, now=now)
 
@@ -162,7 +162,7 @@ def cancel_visit(visit: Visit, *, reason: str = "", by: User, now: datetime) -> 
     Raises WorkHasBegun and InvalidTransition.
     """
     with transaction.atomic():
-        _, visit = _locked(visit)
+        _, visit = _locked(visit, by=by)
         return _write(visit, _cancelled(visit, reason, by=by, now=now), "visit.cancelled", by=by, now=now)
 
 
@@ -199,7 +199,7 @@ def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: date
     if foreign:
         raise Forbidden(f"You may not change: {', '.join(foreign)}.")
     with refused_by(Visit, "one_open_visit_per_card_and_day", DuplicateVisit()), transaction.atomic():
-        card, visit = _locked(visit)
+        card, visit = _locked(visit, by=by)
         differing = _differing(visit, values)
         if visit.status in states.CLOSED:
             _refuse_changes_of_closed(visit, differing)
@@ -356,9 +356,19 @@ def _owner_still_may(visit: Visit, *, by: User) -> None:
         raise WorkHasBegun
 
 
-def _locked(visit: Visit) -> tuple[Card, Visit]:
+def _locked(visit: Visit, *, by: User) -> tuple[Card, Visit]:
     card = Card.objects.select_for_update(of=("self",)).get(pk=visit.card_id)
-    return card, Visit.objects.select_for_update(of=("self",)).get(pk=visit.pk)
+    return card, locked_visit(visit, by=by)
+
+
+def locked_visit(visit: Visit, *, by: User) -> Visit:
+    """The visit under its row's lock, still the caller's: another worker may have got it meanwhile, or the machine
+    another owner. Raises NotFound. One query.
+    """
+    locked = Visit.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=visit.pk).first()
+    if locked is None:
+        raise NotFound
+    return locked
 
 
 def _write(visit: Visit, values: Mapping[str, Any], event: str, *, by: User, now: datetime, **facts: Any) -> Visit:
