@@ -211,14 +211,14 @@ def test_a_code_that_the_old_customer_was_sent_completes_nothing(card: Card, clo
 
 def test_a_code_that_is_asked_for_meanwhile_goes_to_the_new_customer(card: Card, clock, messages, monkeypatch) -> None:
     visit = visit_to(card, status="in_progress", assigned_to=person("wasim"))
-    locked, deepak = completion._locked, person("deepak")
+    locked, deepak = completion.locked_visit, person("deepak")
 
     def locked_when_the_change_was_done(visit: Visit, **options: Any) -> Visit:
         found = locked(visit, **options)
         Card.objects.update(customer=deepak)
         return found
 
-    monkeypatch.setattr(completion, "_locked", locked_when_the_change_was_done)
+    monkeypatch.setattr(completion, "locked_visit", locked_when_the_change_was_done)
     assert as_("wasim").post(f"/api/crm/services/{visit.pk}/request_otp/").status_code == 200
     assert [to for to, _ in messages()] == [deepak.phone]
 

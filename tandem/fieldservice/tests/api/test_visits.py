@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from tandem.common import moments
 from tandem.common.reading import ahead
 from tandem.events.models import Event
+from tandem.fieldservice.actions import visits
 from tandem.fieldservice.models import Attendance, Card, Feedback, ServiceEntry, Visit
 from tests.cast import Api, as_, card_of, person, visit_to
 from tests.database import everything
@@ -539,3 +540,29 @@ class TestIdempotencyKey:
         again = as_("chitra").post(URL, body, Idempotency_Key="k1")
         assert first.status_code == again.status_code == 400
         assert again["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("who", "verb", "path", "body"),
+    [
+        ("wasim", "patch", "", {"status": "in_progress"}),
+        ("wasim", "patch", "", {"description": "mine no more"}),
+        ("chitra", "patch", "", {"description": "mine no more"}),
+        ("chitra", "post", "cancel/", {}),
+        ("chitra", "post", "reschedule/", {"scheduled_at": day(3)}),
+    ],
+)
+def test_who_lost_a_visit_meanwhile_changes_nothing(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, who: str, verb: str, path: str, body: dict[str, Any]
+) -> None:
+    locked = visits._locked
+
+    def locked_when_it_was_given_away(visit: Visit, **options: Any) -> Any:
+        Visit.objects.update(assigned_to=person("wali"))
+        Card.objects.update(customer=person("deepak"))
+        return locked(visit, **options)
+
+    monkeypatch.setattr(visits, "_locked", locked_when_it_was_given_away)
+    api = as_(who)
+    assert getattr(api, verb)(f"{URL}{visit.pk}/{path}", body).status_code == 404
+    assert not Event.objects.filter(subject_type="visit").exists()
