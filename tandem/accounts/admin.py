@@ -22,6 +22,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from tandem.accounts.actions.rights import grant_to_group, grant_to_user, grantable
 from tandem.accounts.actions.users import change_own_password, update_user_by_admin
 from tandem.accounts.models import Role, User
+from tandem.accounts.rights import DEFAULTS_BY_GROUP
 from tandem.common import moments
 from tandem.common.addresses import client_address
 from tandem.common.errors import Invalid, Refusal
@@ -160,6 +161,10 @@ class Groups(PageWithHistory):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).annotate(people=Count("user"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Groups of contract A are known by their names; the action refuses others for them."""
+        return ["name"] if obj is not None and obj.name in DEFAULTS_BY_GROUP else []
 
     @admin.display(description="People", ordering="people")
     def people(self, group: Any) -> int:

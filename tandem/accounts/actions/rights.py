@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ from django.db import transaction
 
 from tandem.accounts.models import User
 from tandem.accounts.queries import groups_of
-from tandem.accounts.rights import CODENAMES, contract_name
+from tandem.accounts.rights import CODENAMES, DEFAULTS_BY_GROUP, contract_name
+from tandem.common.errors import Invalid
 from tandem.events.record import record
 
 
@@ -21,22 +22,34 @@ def grantable() -> Any:
 
 
 def grant_to_group(group: Group, permissions: Iterable[Permission], *, by: User, now: datetime) -> None:
-    """Give a group these permissions of contract A, and take the others of contract A away. A new group is saved."""
+    """Give a group these permissions of contract A, and take the others of contract A away.
+
+    A new group is saved, and one that got another name. Raises Invalid on `name` for a group of contract A, which is
+    known by its name. Up to ten queries.
+    """
     with transaction.atomic():
+        before = _shown(Group.objects.select_for_update().filter(pk=group.pk).first())
+        if before and before["name"] != group.name and before["name"] in DEFAULTS_BY_GROUP:
+            raise Invalid.on("name", "This group is known by its name, so it keeps it.")
         group.save()
-        before = _names(group.permissions)
         _replace(group.permissions, permissions)
-        after = _names(group.permissions)
+        after = _shown(group)
         if before != after:
+            changed = [key for key in after if before.get(key) != after[key]]
             record(
-                "group.rights_changed",
+                _event_of(before, changed),
                 subject=group,
                 actor=by,
-                before={"permissions": before},
-                after={"permissions": after},
+                before={key: before[key] for key in changed if key in before},
+                after={key: after[key] for key in changed},
                 at=now,
                 name=group.name,
             )
+
+
+def _shown(group: Group | None) -> dict[str, Any]:
+    """A group as events tell it; empty for one that is not stored yet."""
+    return {"name": group.name, "permissions": _names(group.permissions)} if group is not None else {}
 
 
 def grant_to_user(
@@ -58,6 +71,12 @@ def grant_to_user(
                 after={key: after[key] for key in changed},
                 at=now,
             )
+
+
+def _event_of(before: Mapping[str, Any], changed: Collection[str]) -> str:
+    if not before:
+        return "group.created"
+    return "group.rights_changed" if "permissions" in changed else "group.renamed"
 
 
 def _names(held: Any) -> list[str]:

@@ -6,9 +6,12 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
+from tandem.accounts.actions.rights import grant_to_group
 from tandem.accounts.models import User
 from tandem.accounts.queries import permissions_of
 from tandem.accounts.tests.conftest import bearer
+from tandem.common import moments
+from tandem.common.errors import Invalid
 from tandem.events.models import Event
 from tests.cast import PASSWORD
 
@@ -96,10 +99,30 @@ def test_groups_are_changed_and_made(browser: Client) -> None:
     answer = browser.post(f"{GROUPS}add/", {"name": "Finance", "permissions": ids("view_client", "view_service")})
     assert answer.status_code == 302
     assert Group.objects.get(name="Finance").permissions.count() == 2
+    finance = Group.objects.get(name="Finance")
+    answer = browser.post(f"{GROUPS}{finance.pk}/change/", {"name": "Money", "permissions": ids("view_client")})
+    assert answer.status_code == 302
+    answer = browser.post(f"{GROUPS}{finance.pk}/change/", {"name": "Accounts", "permissions": ids("view_client")})
+    assert answer.status_code == 302
     assert list(Event.objects.order_by("id").values_list("type", "facts")) == [
         ("group.rights_changed", {"name": "Sales"}),
-        ("group.rights_changed", {"name": "Finance"}),
+        ("group.created", {"name": "Finance"}),
+        ("group.rights_changed", {"name": "Money"}),
+        ("group.renamed", {"name": "Accounts"}),
     ]
+    renamed = Event.objects.latest("id")
+    assert (renamed.before, renamed.after) == ({"name": "Money"}, {"name": "Accounts"})
+
+
+def test_groups_that_are_known_by_their_names_keep_them(browser: Client, asha: User) -> None:
+    sales = Group.objects.get(name="Sales")
+    answer = browser.post(f"{GROUPS}{sales.pk}/change/", {"name": "Sellers", "permissions": ids("view_lead")})
+    assert answer.status_code == 302
+    sales.name = "Sellers"
+    with pytest.raises(Invalid) as refused:
+        grant_to_group(sales, [], by=asha, now=moments.now())
+    assert list(refused.value.fields) == ["name"]
+    assert Group.objects.get(pk=sales.pk).name == "Sales"
 
 
 def change_password(browser: Client, old: str, new: str) -> int:

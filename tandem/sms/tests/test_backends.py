@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import urllib.parse
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -163,3 +165,15 @@ def test_it_names_the_settings_that_are_missing(settings, backend: str, expected
 def test_the_setting_chooses_the_backend(settings, name: str, expected: type) -> None:
     settings.SMS_BACKEND = name
     assert isinstance(backends.configured(), expected)
+
+
+def test_a_gateway_that_drips_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.05)  # each piece comes well within httpx's own limits
+            yield b" "
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=drip()))
+    monkeypatch.setattr(backends, "DEADLINE_SECONDS", 0.3)
+    refused = refusal(Http("https://sms.example/send", "", transport=transport))
+    assert (refused.reason, refused.permanent) == ("the gateway did not answer within 0.3 s", False)
