@@ -8,9 +8,9 @@ from operator import or_
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, Q, Value
+from django.db.models import F, Q, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Replace
 
 from tandem.academy.models import RECORDS, Entity, Lead
 from tandem.academy.queries import definitions_of, shown_attributes
@@ -21,6 +21,8 @@ from tandem.accounts.queries import has_right
 from tandem.common.phones import normal_phone
 
 MOST = 20  # of each kind
+_BLANKS = " \t\r\n\u00a0"
+_BETWEEN_DIGITS = _BLANKS + "().-/\u2010\u2011\u2012\u2013\u2014\u2212"
 
 
 class Duplicate(NamedTuple):
@@ -63,15 +65,22 @@ def _alike(entity: Entity, wanted: Contact, other_than: set[UUID]) -> list[Dupli
 
 
 def _candidates(entity: Entity, wanted: Contact, definitions: Sequence[Definition]) -> Iterator[tuple[Any, ...]]:
-    """More rows than are alike: numbers are stored in any spelling, so the database compares the last two digits."""
-    rows: Any = RECORDS[entity]._default_manager.filter(deleted_at=None).annotate(word=Lower("name"))
-    condition = Q(word=Lower(Value(wanted.name)))
-    ends = {phone[-2:] for phone in wanted.phones}
-    for names, lookup, texts in (
-        (phone_names(definitions), "contains", ends),
-        (mail_names(definitions), "icontains", wanted.mails),
+    """More rows than are alike: names are compared without blanks, of phone numbers in any spelling the last digits."""
+    rows: Any = RECORDS[entity]._default_manager.filter(deleted_at=None)
+    rows = rows.annotate(word=Lower(_without(_BLANKS, F("name"))))
+    condition = Q(word=Lower(Value("".join(wanted.name.split()))))
+    ends = {phone[-4:] for phone in wanted.phones}
+    for names, lookup, left_out, texts in (
+        (phone_names(definitions), "contains", _BETWEEN_DIGITS, ends),
+        (mail_names(definitions), "icontains", "", wanted.mails),
     ):
         for n, name in enumerate(names):
-            rows = rows.annotate(**{f"{lookup}_{n}": KeyTextTransform(name, F("attributes"))})
+            rows = rows.annotate(**{f"{lookup}_{n}": _without(left_out, KeyTextTransform(name, F("attributes")))})
             condition = reduce(or_, (Q(**{f"{lookup}_{n}__{lookup}": text}) for text in texts), condition)
     yield from rows.filter(condition).order_by("created_at", "id").values_list("pk", "name", "attributes").iterator()
+
+
+def _without(characters: str, text: Any) -> Any:
+    for one in characters:
+        text = Replace(text, Value(one), Value(""), output_field=TextField())
+    return text

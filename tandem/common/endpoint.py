@@ -73,6 +73,7 @@ class Operation:
     takes: type[Serializer[Any]] | None = None
     gives: Answer | Listing | Mapping[str, Any] | None = None
     status: int = 200
+    also: Sequence[int] = ()  # further statuses of the same shape
     refuses: Sequence[type[Refusal]] = ()
     adds: Mapping[str, Any] = field(default_factory=dict)  # keys beside the answer's own, name → schema
     query: Mapping[str, Any] = field(default_factory=dict)  # query parameters of a plain GET, name → schema
@@ -222,7 +223,7 @@ class Endpoint(APIView):
     def lock(self, pk: Any) -> None:
         """Lock the record for the rest of the transaction. Where actions lock another row before it, so must this."""
         assert self.shows is not None
-        list(self.shows.model._default_manager.select_for_update().filter(pk=pk).values_list("pk"))
+        list(self.shows.model._default_manager.select_for_update(no_key=True).filter(pk=pk).values_list("pk"))
 
     # --- check -----------------------------------------------------------------------------------------------------
     def _checked(self, request: Request, chosen: Operation) -> dict[str, Any]:
@@ -260,11 +261,15 @@ class Endpoint(APIView):
         self, request: Request, live: Listing, deleted: Listing, *, sees_deleted: Who, **bound: Any
     ) -> HttpResponse:
         """A list; with `?deleted=true`, for those who may, the deleted ones instead. bound: as for `page`."""
+        return self.page(request, self.chosen(request, live, deleted, sees_deleted=sees_deleted), **bound)
+
+    def chosen(self, request: Request, live: Listing, deleted: Listing, *, sees_deleted: Who) -> Listing:
+        """Which of the two `?deleted=` asks for. Raises Forbidden."""
         if not flag_in(request.query_params.dict(), "deleted"):
-            return self.page(request, live, **bound)
+            return live
         if not sees_deleted.allows(request.user):
             raise Forbidden
-        return self.page(request, deleted, **bound)
+        return deleted
 
     def detail(self, request: Request, pk: Any, *, status: int = 200) -> HttpResponse:
         """This endpoint's record with its ETag; 304 when the caller has it already."""

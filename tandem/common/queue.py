@@ -66,7 +66,7 @@ def take(portions: Sequence[tuple[models.QuerySet[Row], int]], *, now: datetime,
     claimed = [
         row
         for rows, limit in portions
-        for row in due(rows, now=now).select_for_update(skip_locked=True, of=("self",))[:limit]
+        for row in due(rows, now=now).select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit]
     ]
     if not claimed:
         return []
@@ -98,7 +98,7 @@ def held(rows: Sequence[Any]) -> list[bool]:
     For results that are written together, by `writing.update_each` in the same transaction.
     """
     found = type(rows[0])._default_manager.filter(pk__in=[row.pk for row in rows], status=PENDING)
-    present = set(found.select_for_update(of=("self",)).values_list("pk", "attempts", "lease_until"))
+    present = set(found.select_for_update(of=("self",), no_key=True).values_list("pk", "attempts", "lease_until"))
     return [(row.pk, row.attempts, row.lease_until) in present for row in rows]
 
 

@@ -47,6 +47,11 @@ class EndpointSchema(AutoSchema):
     def _operation(self) -> Operation | None:
         return operation_of(self.view, self.method)
 
+    @property
+    def _guards(self) -> bool:
+        """Whether it minds `If-Match`: whatever changes a record that has an ETag."""
+        return self.method in ("POST", "PUT", "PATCH", "DELETE") and getattr(self.view, "shows", None) is not None
+
     def get_operation_id(self) -> str:
         # Some addresses exist with and without /api/ in front; their operations need different names.
         path = self.path.strip("/")
@@ -111,7 +116,7 @@ class EndpointSchema(AutoSchema):
                     description="A repeated request with the same key gets the stored answer again.",
                 )
             )
-        if self.method in ("PUT", "PATCH", "DELETE") and getattr(self.view, "shows", None):
+        if self._guards:
             found.append(
                 OpenApiParameter(
                     "If-Match", str, OpenApiParameter.HEADER, description="The ETag that you read; 412 when it is old."
@@ -128,12 +133,14 @@ class EndpointSchema(AutoSchema):
             answers[204] = None
         else:
             for media in (chosen.media,) if isinstance(chosen.media, str) else chosen.media:
-                answers[(chosen.status, media)] = _shown(chosen)
+                answers |= {(status, media): _shown(chosen) for status in (chosen.status, *chosen.also)}
         refused = {400, 401, 403, 404, 405, 415, 503} | {refusal.status for refusal in chosen.refuses}
         if self.method == "POST":
             refused |= {409, 422}
         if self.method in ("PUT", "PATCH", "DELETE"):
-            refused |= {409, 412}
+            refused |= {409}
+        if self._guards:
+            refused |= {412}
         for status in sorted(refused):
             name = "Invalid" if status == 400 else "Error"
             answers[(status, "application/json")] = {

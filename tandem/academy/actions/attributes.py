@@ -44,7 +44,7 @@ def create_attribute(entity: Entity, values: Mapping[str, Any], *, by: User, now
     check_options(given["type"], given["list_values"])
     taken = Invalid.on("name", "There is an attribute of this name already.")
     with refused_by(Attribute, "one_attribute_per_entity_and_name", taken), transaction.atomic():
-        stored = Attribute.objects.select_for_update().filter(entity=entity, name=name).first()
+        stored = Attribute.objects.select_for_update(no_key=True).filter(entity=entity, name=name).first()
         if stored is None:
             made = Attribute(id=uuid.uuid4(), entity=entity, name=name, created_at=now, updated_at=now, **given)
             insert(made)
@@ -85,7 +85,7 @@ def delete_attribute(attribute: Attribute, *, by: User, now: datetime) -> None:
 
 
 def _locked(attribute: Attribute) -> Attribute:
-    found = Attribute.objects.live().select_for_update().filter(pk=attribute.pk).first()
+    found = Attribute.objects.live().select_for_update(no_key=True).filter(pk=attribute.pk).first()
     if found is None:
         raise NotFound
     return found

@@ -71,7 +71,9 @@ def delete_cohort(cohort: Cohort, *, by: User, now: datetime) -> None:
 def restore_cohort(cohort: Cohort, *, by: User, now: datetime) -> None:
     """Three queries."""
     with transaction.atomic():
-        restore_record("cohort", Cohort.objects.select_for_update(of=("self",)).get(pk=cohort.pk), by=by, now=now)
+        restore_record(
+            "cohort", Cohort.objects.select_for_update(of=("self",), no_key=True).get(pk=cohort.pk), by=by, now=now
+        )
 
 
 def with_instructor(values: Mapping[str, Any], present: int | None) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from tandem.academy.actions.enrollments import seat_student
 from tandem.academy.actions.records import change_record, lock
 from tandem.academy.actions.students import create_student
 from tandem.academy.models import Client, Enrollment, EnrollmentDetail, Entity, Lead, Student
-from tandem.academy.queries import definitions_of, shown_attributes
+from tandem.academy.queries import definitions_of, files_there, shown_attributes
+from tandem.academy.rules.attributes import new_files
 from tandem.academy.rules.conversion import carried
 from tandem.accounts.models import User
 from tandem.common.errors import Conflict, Invalid, NotFound
@@ -126,19 +127,26 @@ def _known_client(lead: Lead, values: Mapping[str, Any]) -> Client | None:
 def _new_client(lead: Lead, values: Mapping[str, Any], *, by: User, now: datetime) -> Client:
     made: dict[str, Any] = {"name": values.get("client_name") or lead.name}
     with _told_of("client_attributes"):
-        made["attributes"] = _attributes(lead, Entity.CLIENT, values.get("client_attributes"), "client_attributes")
+        given = values.get("client_attributes")
+        made["attributes"] = _attributes(lead, Entity.CLIENT, given, field="client_attributes", by=by)
         return create_client(made, by=by, now=now)
 
 
 def _student(lead: Lead, client: Client, values: Mapping[str, Any], *, by: User, now: datetime) -> Student:
     made: dict[str, Any] = {"name": values.get("student_name") or lead.name, "client": client.pk}
     with _told_of("service_attributes"):
-        made["attributes"] = _attributes(lead, Entity.STUDENT, values.get("service_attributes"), "service_attributes")
+        given = values.get("service_attributes")
+        made["attributes"] = _attributes(lead, Entity.STUDENT, given, field="service_attributes", by=by)
         return create_student(made, by=by, now=now)
 
 
-def _attributes(lead: Lead, entity: Entity, given: Mapping[str, Any] | None, field: str) -> dict[str, Any]:
-    return carried(shown_attributes(lead), definitions_of(entity), given, field=field)
+def _attributes(lead: Lead, entity: Entity, given: Mapping[str, Any] | None, *, field: str, by: User) -> dict[str, Any]:
+    """The attributes of a new record; files that nobody asked for come along only where they are there to be seen."""
+    definitions = list(definitions_of(entity))
+    found = carried(shown_attributes(lead), definitions, given, field=field)
+    unasked = new_files({}, {name: found[name] for name in found.keys() - (given or {}).keys()}, definitions)
+    there = files_there(unasked.values(), viewer=by) if unasked else set()
+    return {name: value for name, value in found.items() if name not in unasked or value in there}
 
 
 @contextmanager

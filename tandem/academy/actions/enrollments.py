@@ -7,7 +7,7 @@ student's row, so seats, transfers and removals of one student stand in one orde
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -62,7 +62,7 @@ def create_enrollment(values: Mapping[str, Any], *, by: User, now: datetime) -> 
 def change_enrollment(enrollment: Enrollment, values: Mapping[str, Any], *, by: User, now: datetime) -> None:
     """Change what was given; absent fields stay, and so do an instructor and assistants who have left.
 
-    Raises Invalid, and EnrollmentInUse for another cohort while students are in it: a transfer moves them.
+    Raises Invalid, and EnrollmentInUse for another cohort when students are or were in it: a transfer moves them.
     """
     given = dict(values)
     assistants = given.pop("teaching_assistants", ...)
@@ -71,7 +71,7 @@ def change_enrollment(enrollment: Enrollment, values: Mapping[str, Any], *, by: 
             given["cohort"] = locked_cohort(given["cohort"], field="cohort")
         locked = lock(Enrollment, enrollment.pk)
         if "cohort" in given and given["cohort"].pk != locked.cohort_id:
-            _refuse_while_in_use(locked)
+            _refuse_while_in_use(locked, counting=DetailStatus.values)
         before, after = change(locked, at=now, **with_instructor(given, locked.instructor_id))
         if assistants is not ...:
             old, new = _write_assistants(locked, assistants or [])
@@ -89,7 +89,7 @@ def delete_enrollment(enrollment: Enrollment, *, by: User, now: datetime) -> Non
     """
     with transaction.atomic():
         locked = lock(Enrollment, enrollment.pk)
-        _refuse_while_in_use(locked)
+        _refuse_while_in_use(locked, counting=[DetailStatus.ACTIVE])
         deletion = uuid.uuid4()
         EnrollmentDetail.objects.filter(enrollment=locked, deleted_at=None).exclude(student__deleted_at=None).update(
             deleted_at=now, deletion=deletion
@@ -117,10 +117,10 @@ def locked_to_restore(enrollment: Enrollment) -> tuple[Enrollment, list[Student]
     Three queries. Raises CohortDeleted.
     """
     students = _students_of(enrollment)
-    cohort = Cohort.objects.select_for_update(of=("self",)).get(pk=enrollment.cohort_id)
+    cohort = Cohort.objects.select_for_update(of=("self",), no_key=True).get(pk=enrollment.cohort_id)
     if cohort.deleted_at is not None:
         raise CohortDeleted
-    return Enrollment.objects.select_for_update(of=("self",)).get(pk=enrollment.pk), students
+    return Enrollment.objects.select_for_update(of=("self",), no_key=True).get(pk=enrollment.pk), students
 
 
 def _students_of(deleted: Enrollment) -> list[Student]:
@@ -128,11 +128,14 @@ def _students_of(deleted: Enrollment) -> list[Student]:
     if deleted.deletion is None:
         return []
     of_seats = EnrollmentDetail.objects.filter(deletion=deleted.deletion, enrollment=deleted).values("student")
-    return list(Student.objects.live().filter(pk__in=of_seats).select_for_update(of=("self",)).order_by("pk"))
+    return list(
+        Student.objects.live().filter(pk__in=of_seats).select_for_update(of=("self",), no_key=True).order_by("pk")
+    )
 
 
-def _refuse_while_in_use(locked: Enrollment) -> None:
-    count = EnrollmentDetail.objects.live().filter(enrollment=locked, status=DetailStatus.ACTIVE).count()
+def _refuse_while_in_use(locked: Enrollment, *, counting: Collection[str]) -> None:
+    """counting: the states of seats. Closed ones hold the cohort only: it tells where a student has been."""
+    count = EnrollmentDetail.objects.live().filter(enrollment=locked, status__in=counting).count()
     if count:
         raise EnrollmentInUse(count=count)
 
@@ -174,7 +177,9 @@ def enroll(student_id: UUID, enrollment_id: UUID, *, by: User, now: datetime) ->
     with transaction.atomic():
         student = locked_student(student_id)
         # Whoever deletes an enrollment holds its row too, so no seat appears in one that is going.
-        enrollment = Enrollment.objects.live().select_for_update(of=("self",)).filter(pk=enrollment_id).first()
+        enrollment = (
+            Enrollment.objects.live().select_for_update(of=("self",), no_key=True).filter(pk=enrollment_id).first()
+        )
         if enrollment is None:
             raise unknown("enrollment", enrollment_id)
         if seats_of(student).filter(enrollment=enrollment).exists():
@@ -218,7 +223,7 @@ def locked_seat_to_restore(seat: EnrollmentDetail) -> tuple[EnrollmentDetail, St
         student, enrollment = lock(Student, seat.student_id), lock(Enrollment, seat.enrollment_id)
     except NotFound:
         raise EnrollmentDeleted from None
-    return EnrollmentDetail.objects.select_for_update(of=("self",)).get(pk=seat.pk), student, enrollment
+    return EnrollmentDetail.objects.select_for_update(of=("self",), no_key=True).get(pk=seat.pk), student, enrollment
 
 
 def settle(student: Student, *, by: User, now: datetime) -> None:
@@ -229,9 +234,13 @@ def settle(student: Student, *, by: User, now: datetime) -> None:
     is locked; so are the cohort and the enrollments then, for whoever deletes one of them looks at who is in it. Up to
     eight queries.
     """
-    cohort = Cohort.objects.select_for_update(of=("self",)).filter(students=student).first()
+    cohort = Cohort.objects.select_for_update(of=("self",), no_key=True).filter(students=student).first()
     own = EnrollmentDetail.objects.filter(student=student, status=DetailStatus.ACTIVE)
-    list(Enrollment.objects.select_for_update(of=("self",)).filter(pk__in=own.values("enrollment")).order_by("pk"))
+    list(
+        Enrollment.objects.select_for_update(of=("self",), no_key=True)
+        .filter(pk__in=own.values("enrollment"))
+        .order_by("pk")
+    )
     taught_in = list(seats_of(student).values_list("enrollment__cohort", flat=True))
     present = student.actual_cohort_id
     if taught_in:

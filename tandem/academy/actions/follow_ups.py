@@ -50,7 +50,7 @@ def restore_follow_up(follow_up: FollowUp, *, by: User, now: datetime) -> None:
     """Four queries. Raises NotFound when the student is deleted meanwhile."""
     with transaction.atomic():
         lock(Student, follow_up.student_id)
-        locked = FollowUp.objects.select_for_update(of=("self",)).get(pk=follow_up.pk)
+        locked = FollowUp.objects.select_for_update(of=("self",), no_key=True).get(pk=follow_up.pk)
         restore_record(Entity.FOLLOW_UP, locked, by=by, now=now)
 
 
@@ -70,7 +70,9 @@ def restore_with(deletion: UUID, *, by: User, now: datetime) -> list[Event]:
 
 
 def _marked(rows: Any, word: str, *, by: User, now: datetime, **marks: Any) -> list[Event]:
-    pks: Sequence[UUID] = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    pks: Sequence[UUID] = list(
+        rows.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True)
+    )
     for some in in_batches(pks):
         FollowUp.objects.filter(pk__in=some).update(**marks)
     type = f"{Entity.FOLLOW_UP.value}.{word}"

@@ -154,8 +154,8 @@ def restore_lead(lead: Lead, *, by: User, now: datetime) -> None:
 def locked_to_restore(lead: Lead) -> Lead:
     """Lock a lead, live or deleted; before it the pipeline that it stands in. Two queries."""
     if lead.pipeline_id is not None:
-        list(Pipeline.objects.select_for_update().filter(pk=lead.pipeline_id).values_list("pk"))
-    return Lead.objects.select_for_update(of=("self",)).get(pk=lead.pk)
+        list(Pipeline.objects.select_for_update(no_key=True).filter(pk=lead.pipeline_id).values_list("pk"))
+    return Lead.objects.select_for_update(of=("self",), no_key=True).get(pk=lead.pk)
 
 
 def reassign_leads(*, from_user: int, to_user: int, by: User, now: datetime) -> int:
@@ -170,7 +170,12 @@ def reassign_leads(*, from_user: int, to_user: int, by: User, now: datetime) -> 
     if not is_active_office_user(to_user):
         raise Invalid.on("to_user", _NOT_RESPONSIBLE)
     with transaction.atomic():
-        rows = Lead.objects.live().filter(responsible=from_user).select_for_update(of=("self",)).order_by("pk")
+        rows = (
+            Lead.objects.live()
+            .filter(responsible=from_user)
+            .select_for_update(of=("self",), no_key=True)
+            .order_by("pk")
+        )
         leads = list(rows.values_list("pk", flat=True))
         for some in in_batches(leads):
             Lead.objects.filter(pk__in=some).update(responsible=to_user, updated_at=now)

@@ -99,14 +99,14 @@ def delete_pipeline(pipeline: Pipeline, *, move_to: UUID | None = None, by: User
 def restore_pipeline(pipeline: Pipeline, *, by: User, now: datetime) -> None:
     """Bring a deleted pipeline back, with its stages. Leads that were moved away stay there."""
     with transaction.atomic():
-        locked = Pipeline.objects.select_for_update(of=("self",)).get(pk=pipeline.pk)
+        locked = Pipeline.objects.select_for_update(of=("self",), no_key=True).get(pk=pipeline.pk)
         if locked.deleted_at is not None:
             locked.mark_restored()
             record("pipeline.restored", subject=locked, actor=by, at=now)
 
 
 def _locked(pks: Iterable[UUID]) -> dict[UUID, Pipeline]:
-    rows = Pipeline.objects.live().filter(pk__in=set(pks)).select_for_update(of=("self",)).order_by("pk")
+    rows = Pipeline.objects.live().filter(pk__in=set(pks)).select_for_update(of=("self",), no_key=True).order_by("pk")
     return {row.pk: row for row in rows}
 
 

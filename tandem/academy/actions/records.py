@@ -116,7 +116,7 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict
 def lock(model: type[Kept], pk: Any) -> Kept:
     """The live record, its row locked. Raises NotFound. One query."""
     rows: Any = model._default_manager
-    found: Kept | None = rows.select_for_update(of=("self",)).filter(pk=pk, deleted_at=None).first()
+    found: Kept | None = rows.select_for_update(of=("self",), no_key=True).filter(pk=pk, deleted_at=None).first()
     if found is None:
         raise NotFound
     return found

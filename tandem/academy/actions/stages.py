@@ -1,8 +1,8 @@
 """Leads enter stages: one at a time, or all that an edited pipeline takes along. CONTRACT §4 "Pipelines", "Leads".
 
 Whoever writes holds locks in this order: pipelines by id, then leads by id. Who edits or deletes a pipeline locks its
-row alone (FOR UPDATE), who puts a lead into one shares it (FOR SHARE): leads enter side by side, and never a stage
-that is being renamed or removed.
+row alone, who puts a lead into one shares it (FOR SHARE): leads enter side by side, and never a stage that is being
+renamed or removed.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def entry_of(lead: Lead, *, by: User | None, now: datetime) -> StageChange:
 
 def locked_leads(rows: models.QuerySet[Lead, Any]) -> list[Standing]:
     """Lock leads, in the order that all do who lock many. One query."""
-    found = rows.select_for_update(of=("self",)).order_by("pk")
+    found = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
     return [Standing(*row) for row in found.values_list("pk", "pipeline_id", "stage", "deleted_at")]
 
 

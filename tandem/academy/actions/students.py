@@ -14,6 +14,7 @@ from tandem.academy.actions import follow_ups
 from tandem.academy.actions.enrollments import settle
 from tandem.academy.actions.records import change_record, create_record, delete_record, lock, restore_record
 from tandem.academy.actions.together import Draft, Together
+from tandem.academy.actions.transfers import call_off_impossible
 from tandem.academy.models import Client, Entity, Student
 from tandem.accounts.models import User
 from tandem.common.errors import Conflict, Invalid, NotFound
@@ -31,7 +32,7 @@ class StudentsTogether(Together[Student]):
     def read(self, drafts: Sequence[Draft], *, lock: bool) -> None:
         clients: Any = Client.objects.live().filter(pk__in={draft.values.get("client") for draft in drafts})
         if lock:
-            clients = clients.select_for_update(of=("self",)).order_by("pk")
+            clients = clients.select_for_update(of=("self",), no_key=True).order_by("pk")
         self._clients = set(clients.values_list("pk", flat=True))
 
     def made(self, values: Mapping[str, Any]) -> Student:
@@ -77,7 +78,7 @@ def delete_student(student: Student, *, by: User, now: datetime) -> None:
 def restore_student(student: Student, *, by: User, now: datetime) -> None:
     """Bring a student back, with the follow-ups that went along, to where the seats are by now.
 
-    Up to fifteen queries. Raises ClientDeleted.
+    Up to sixteen queries, and two for each move to come that has become impossible. Raises ClientDeleted.
     """
     with transaction.atomic():
         locked = locked_to_restore(student)
@@ -85,16 +86,17 @@ def restore_student(student: Student, *, by: User, now: datetime) -> None:
         if locked.deleted_at is not None:
             restore_record(Entity.STUDENT, locked, by=by, now=now)
             settle(locked, by=by, now=now)
+            call_off_impossible(locked, by=by, now=now)
         if deletion is not None:
             record_all(follow_ups.restore_with(deletion, by=by, now=now))
 
 
 def locked_to_restore(student: Student) -> Student:
     """Lock a student, live or deleted; before it the client. Two queries. Raises ClientDeleted."""
-    client = Client.objects.select_for_update().get(pk=student.client_id)
+    client = Client.objects.select_for_update(no_key=True).get(pk=student.client_id)
     if client.deleted_at is not None:
         raise ClientDeleted
-    return Student.objects.select_for_update(of=("self",)).get(pk=student.pk)
+    return Student.objects.select_for_update(of=("self",), no_key=True).get(pk=student.pk)
 
 
 def _locked_client(pk: UUID) -> Client:

@@ -95,7 +95,9 @@ def _locked(kind: Together[Any], drafts: Sequence[Draft]) -> dict[UUID, Any]:
         # The locks of a try that failed must go, or the next one would take a pipeline's behind the leads'.
         with transaction.atomic():
             kind.read(drafts, lock=True)
-            stored = {record.pk: record for record in _stored(kind, drafts).select_for_update(of=("self",))}
+            stored = {
+                record.pk: record for record in _stored(kind, drafts).select_for_update(of=("self",), no_key=True)
+            }
             if kind.covers(stored.values()):
                 return stored
             transaction.set_rollback(True)

@@ -86,9 +86,9 @@ def change_transfer(
         if "student" in given:
             given["student_id"] = locked_student(given.pop("student")).pk
         if "cohort_request" in given or "target_cohort" in given:
-            # A new name alone means another cohort than the old target.
             name = given.get("cohort_request", locked.cohort_request) or ""
-            given["cohort_request"], given["target_cohort_id"] = _wished(name, given.pop("target_cohort", None))
+            target = given.pop("target_cohort") if "target_cohort" in given else _kept_target(locked, values)
+            given["cohort_request"], given["target_cohort_id"] = _wished(name, target)
         if status is not None:
             given |= {"status": status, "decided_by": by, "decided_at": now}
         before, after = change(locked, at=now, **given)
@@ -147,7 +147,7 @@ def delete_transfer(request: TransferRequest, *, by: User, now: datetime) -> Non
 def restore_transfer(request: TransferRequest, *, by: User, now: datetime) -> None:
     """Raises AlreadyPending, and TransferOfDeleted when it could not be carried out any more."""
     with _one_pending(), transaction.atomic():
-        locked = TransferRequest.objects.select_for_update(of=("self",)).get(pk=request.pk)
+        locked = TransferRequest.objects.select_for_update(of=("self",), no_key=True).get(pk=request.pk)
         if locked.deleted_at is None:
             return
         try:
@@ -170,7 +170,7 @@ def carry_out_due_transfers(*, today: date, now: datetime) -> int:
     moved = 0
     for pk in due.order_by("effective_date", "decided_at", "id").values_list("pk", flat=True):
         with transaction.atomic():
-            locked = due.select_for_update(of=("self",)).filter(pk=pk).first()
+            locked = due.select_for_update(of=("self",), no_key=True).filter(pk=pk).first()
             if locked is None:
                 continue
             try:
@@ -182,13 +182,27 @@ def carry_out_due_transfers(*, today: date, now: datetime) -> int:
     return moved
 
 
+def call_off_impossible(student: Student, *, by: User, now: datetime) -> None:
+    """Cancel the approved moves to come of a student who has just come back, where their cohort is deleted by now.
+
+    The student's row is locked. Nobody who holds such a request waits for it: those who look for the student look for
+    a live one. One query, and two for each that is cancelled.
+    """
+    to_come = TransferRequest.objects.live().filter(student=student, status=TransferStatus.APPROVED, moved_at=None)
+    gone = to_come.exclude(target_cohort__deleted_at=None)
+    for request in gone.select_for_update(of=("self",), no_key=True).order_by("pk"):
+        status, reason = TransferStatus.CANCELLED, "The cohort was deleted meanwhile."
+        before, after = change(request, at=now, status=status, reason=reason, decided_by=by, decided_at=now)
+        record("transfer_request.cancelled", subject=request, actor=by, at=now, before=before, after=after)
+
+
 def _carry_out(request: TransferRequest, student: Student, target: Cohort, *, by: User | None, now: datetime) -> None:
     """Move a student; request, student and cohort are locked. Two queries for each seat that closes or opens."""
     seats = {seat.pk: seat for seat in seats_of(student).select_related("enrollment").reverse()}
     offers = {}
     if seats:
         taught = Enrollment.objects.live().filter(cohort=target).order_by("created_at", "id")
-        offers = {offer.pk: offer for offer in taught.select_for_update(of=("self",))}
+        offers = {offer.pk: offer for offer in taught.select_for_update(of=("self",), no_key=True)}
     plan = move_to(
         target.pk,
         seats=[Seat(pk, seat.enrollment.cohort_id, seat.enrollment.pathway_name) for pk, seat in seats.items()],
@@ -217,6 +231,16 @@ def _one_pending() -> Any:
 
 def _stored(locked: TransferRequest, name: str) -> Any:
     return getattr(locked, f"{name}_id" if name in ("student", "target_cohort") else name)
+
+
+def _kept_target(locked: TransferRequest, values: Mapping[str, Any]) -> UUID | None:
+    """The target of a request whose name changes. A new name alone means another cohort than the old target; one that
+    is sent along as it is stays, unless it only was there because the old name meant it. One query.
+    """
+    target = locked.target_cohort_id
+    if target is None or values.get("target_cohort") != target:
+        return None
+    return None if only_cohort_called(locked.cohort_request, _live_cohorts()) == target else target
 
 
 def _wished(name: str, target: UUID | None) -> tuple[str, UUID | None]:

@@ -70,7 +70,7 @@ class SeatDetail(Endpoint):
 
     def lock(self, pk: Any) -> None:
         # Actions lock the student before the seats.
-        list(Student.objects.select_for_update().filter(details=pk).values_list("pk"))
+        list(Student.objects.select_for_update(no_key=True).filter(details=pk).values_list("pk"))
         super().lock(pk)
 
     @operation(may("view", "enrollmentdetail"), gives=ENROLLMENT_DETAIL)

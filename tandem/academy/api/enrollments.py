@@ -70,7 +70,7 @@ class EnrollmentDetail(Endpoint):
         # Actions lock the cohort before its enrollments.
         cohort = self._body.get("cohort")
         if cohort is not None:
-            list(Cohort.objects.select_for_update().filter(pk=cohort).values_list("pk"))
+            list(Cohort.objects.select_for_update(no_key=True).filter(pk=cohort).values_list("pk"))
         super().lock(pk)
 
     @operation(may("view", "enrollment"), gives=ENROLLMENT)

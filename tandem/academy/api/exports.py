@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from tandem.academy.access import may
 from tandem.academy.api.sheets import Kind, cells
 from tandem.academy.rules.columns import Column
+from tandem.accounts.access import ADMIN
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation, viewer_of
 from tandem.common.errors import Invalid
@@ -30,14 +31,18 @@ def export_of(kind: Kind) -> Any:
 
         @operation(may("view", kind.resource.right), gives={"type": "string"}, media=_MEDIA, query={"format": _FORMATS})
         def get(self, request: Request) -> HttpResponse:
-            """All records that the same filters list, as a table; `format` is csv or xlsx."""
+            """All records that the same filters list, as a table; `format` is csv or xlsx.
+
+            `?deleted=true` (admins): the deleted ones.
+            """
             query = {name: text for name, text in request.query_params.dict().items() if name not in _PAGING}
             wanted = query.pop("format", "csv").lower()
             if wanted not in ("csv", "xlsx"):
                 raise Invalid.on("format", "Choose one of: csv, xlsx.")
-            read_request(kind.listing, query)  # a wrong filter is told before a file is begun
+            listing = self.chosen(request, kind.listing, kind.deleted, sees_deleted=ADMIN)
+            read_request(listing, query)  # a wrong filter is told before a file is begun
             columns = kind.columns()
-            rows = _rows(kind.listing, request, query, columns, is_csv=wanted == "csv")
+            rows = _rows(listing, request, query, columns, is_csv=wanted == "csv")
             answer = csv_answer if wanted == "csv" else xlsx_answer
             return answer(f"{kind.plural}-{moments.today()}.{wanted}", [column.key for column in columns], rows)
 

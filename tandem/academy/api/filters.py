@@ -18,7 +18,7 @@ from tandem.academy.models.containment import Contains, within
 from tandem.academy.queries import definitions_of
 from tandem.academy.rules.attributes import WrongValue, typed
 from tandem.common.errors import Invalid
-from tandem.common.reading.listing import Filter
+from tandem.common.reading.listing import Filter, NotThisType, text_in
 from tandem.common.reading.statement import Param
 
 PREFIX = "attributes."
@@ -60,8 +60,8 @@ def _values(entity: Entity, given: Mapping[str, str]) -> tuple[str, ...]:
         try:
             if name not in defined:
                 raise WrongValue("There is no such attribute.")
-            value = typed(defined[name], raw)
-        except WrongValue as refused:
+            value = typed(defined[name], text_in(raw))
+        except (WrongValue, NotThisType) as refused:
             wrong[PREFIX + name] = [str(refused)]
             continue
         values += within(name, value)

@@ -129,7 +129,7 @@ class FollowUpRestore(_BelowStudent):
 
     def lock(self, pk: Any) -> None:
         """The student before the follow-up, as the action does."""
-        list(Student.objects.select_for_update().filter(pk=self.kwargs["student"]).values_list("pk"))
+        list(Student.objects.select_for_update(no_key=True).filter(pk=self.kwargs["student"]).values_list("pk"))
         super().lock(pk)
 
 

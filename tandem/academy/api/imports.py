@@ -143,6 +143,7 @@ REPORT = {
         "dry_run": {"type": "boolean"},
         "partial": {"type": "boolean"},
         "job": {"type": ["string", "null"], "format": "uuid"},
+        "url": {"type": "string", "description": "Where the job tells how far it is."},
     },
     "required": ["rows", "dry_run", "partial", "job"],
 }
@@ -152,7 +153,7 @@ def import_of(kind: Kind) -> Any:
     right = kind.resource.right
 
     class Import(Endpoint):
-        @operation(may("add", right), takes=ImportIn, gives=REPORT, multipart=True, refuses=[RowsRefused])
+        @operation(may("add", right), takes=ImportIn, gives=REPORT, also=[202], multipart=True, refuses=[RowsRefused])
         def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
             """Create records from a table, and change those whose `id` it holds; 202 with a job for many rows."""
             by, now = caller(request), moments.now()

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Value
+from django.db.models import DateTimeField, Value
 from django.db.models.functions import Lower
 from rest_framework.exceptions import ValidationError
 
@@ -30,14 +30,21 @@ from tandem.academy.models import Attribute, Client, Entity, Pipeline
 from tandem.academy.rules.columns import PREFIX, Column, Mapped, attribute_columns, cell_of, check_width, value_of
 from tandem.accounts.models import User
 from tandem.common.errors import Invalid, Refusal
-from tandem.common.reading.answer import Answer, Text
+from tandem.common.reading.answer import Text
 from tandem.common.reading.listing import Listing
 
 _ITEMS = ("list_of_tasks", "list_of_notes")
 _NOT_IN_A_TABLE = ("attributes", "list_of_images")  # the first has its own columns; links expire
 
 
-Found = Mapping[str, Sequence[str]]
+class Called(NamedTuple):
+    """The ids (as text) of the records of one name."""
+
+    live: list[str]
+    deleted: list[str]
+
+
+Found = Mapping[str, Called]
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,10 @@ class Kind:
 
     resource: Resource
     listing: Listing
+    deleted: Listing
     form: type[DescribedIn]
     together: type[Together[Any]]
     named: Sequence[Named] = ()
-    extra: Sequence[str] = field(default_factory=tuple)  # keys that an import takes beside those of the form
 
     @property
     def plural(self) -> str:
@@ -220,10 +227,11 @@ def _resolve(named: Named, body: dict[str, Any], known: Found) -> None:
     if not name:
         body.setdefault(named.key, None)
         return
-    found = known.get(name, ())
+    found, deleted = known.get(name, Called([], []))
     given = body.get(named.key)
     if given is not None:
-        if str(given).strip().lower() not in found:
+        # An export names what is gone, too; whether it may stay is the action's business.
+        if str(given).strip().lower() not in (*found, *deleted):
             raise Invalid.on(named.key, f"`{named.key}` and `{named.by}` name different {named.what}. Clear one.")
     elif len(found) == 1:
         body[named.key] = found[0]
@@ -251,48 +259,52 @@ def errors_of(error: Exception) -> dict[str, Any]:
 
 
 def _people(names: set[str]) -> Found:
-    return _in_any_case(User.objects.all(), "username", names)
+    return _in_any_case(User.objects.annotate(deleted_at=Value(None, DateTimeField())), "username", names)
 
 
 def _clients(names: set[str]) -> Found:
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    rows = Client.objects.live().filter(name__in=names).order_by("pk")
-    for name, pk in rows.values_list("name", "pk"):
-        found[name].append(str(pk))
-    return found
+    return _called(Client.objects.filter(name__in=names).values_list("name", "pk", "deleted_at"))
 
 
 def _pipelines(names: set[str]) -> Found:
-    return _in_any_case(Pipeline.objects.live(), "name", names)
+    return _in_any_case(Pipeline.objects.all(), "name", names)
 
 
 def _in_any_case(rows: Any, field: str, names: set[str]) -> Found:
     """Name → ids of rows that are called so, in upper or lower case. One query, which an index on `Lower` serves."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
     lowered = [Lower(Value(name)) for name in names]
-    rows = rows.alias(lowered=Lower(field)).filter(lowered__in=lowered).order_by("pk")
-    for name, pk in rows.values_list(field, "pk"):
-        found[name.lower()].append(str(pk))
+    rows = rows.alias(lowered=Lower(field)).filter(lowered__in=lowered)
+    found = _called((name.lower(), pk, at) for name, pk, at in rows.values_list(field, "pk", "deleted_at"))
     return {name: found[name.lower()] for name in names}
 
 
-def _listing(listing: Listing, name: str, *keys: Text) -> Listing:
-    """The list of the API, with further keys in its rows."""
-    answer: Answer = listing.answer.with_keys(name, *keys) if keys else listing.answer
-    return Listing(answer, listing.rows, listing.filters, listing.orders)
+def _called(rows: Iterable[tuple[str, Any, Any]]) -> defaultdict[str, Called]:
+    """rows: name, id, and when it was deleted."""
+    found: defaultdict[str, Called] = defaultdict(lambda: Called([], []))
+    for name, pk, deleted_at in rows:
+        (found[name].live if deleted_at is None else found[name].deleted).append(str(pk))
+    return found
 
 
-CLIENTS = Kind(clients.RESOURCE, clients.CLIENTS, clients.ClientIn, ClientsTogether)
+def _with_usernames(listing: Listing) -> Listing:
+    """The list of the API, and in its rows the user name of who is responsible."""
+    key = Text("responsible_username", source="responsible__username", null=True)
+    return replace(listing, answer=listing.answer.with_keys("_LeadRow", key))
+
+
+CLIENTS = Kind(clients.RESOURCE, clients.CLIENTS, clients.DELETED_CLIENTS, clients.ClientIn, ClientsTogether)
 STUDENTS = Kind(
     students.RESOURCE,
     students.STUDENTS,
+    students.DELETED_STUDENTS,
     students.StudentIn,
     StudentsTogether,
     named=[Named("client", "client_name", _clients, "clients")],
 )
 LEADS = Kind(
     leads.RESOURCE,
-    _listing(leads.LEADS, "_LeadRow", Text("responsible_username", source="responsible__username", null=True)),
+    _with_usernames(leads.LEADS),
+    _with_usernames(leads.DELETED_LEADS),
     leads.LeadIn,
     LeadsTogether,
     named=[

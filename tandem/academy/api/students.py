@@ -88,5 +88,5 @@ class StudentDetail(Endpoint):
         """The client that a change names before the student, as the action does."""
         client = self._body.get("client")
         if client is not None:
-            list(Client.objects.select_for_update().filter(pk=client).values_list("pk"))
+            list(Client.objects.select_for_update(no_key=True).filter(pk=client).values_list("pk"))
         super().lock(pk)

@@ -12,10 +12,12 @@ from tandem.academy.models.attributes import Attribute, AttributeType, Entity
 _FILES = "FROM {table} WHERE entity = '{entity}' AND type = '{type}' AND deleted_at IS NULL"
 _HIDDEN = "SELECT name FROM {table} WHERE entity = '{entity}' AND deleted_at IS NOT NULL"
 
-# On SQLite the object is put together anew, key by key, and only where anything is hidden at all.
+# On SQLite the object is put together anew, key by key, and only where anything is hidden at all. The text of a value
+# stays as it is stored, for SQLite would write numbers with 15 figures: asked for two paths, one of them to nowhere,
+# it gives `[<text>,null]`. (The operator -> gives the text itself, but there is none before SQLite 3.38.)
+_TEXT = "json_extract({column}, fullkey, '$[0]')"
 _REBUILT = (
-    "CASE WHEN EXISTS ({hidden}) THEN (SELECT json_group_object(key, json(CASE type WHEN 'text' THEN json_quote(value) "
-    "WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'null' THEN 'null' ELSE value END)) "
+    f"CASE WHEN EXISTS ({{hidden}}) THEN (SELECT json_group_object(key, json(substr({_TEXT}, 2, length({_TEXT}) - 7))) "
     "FROM json_each({column}) WHERE key NOT IN ({hidden})) ELSE {column} END"
 )
 

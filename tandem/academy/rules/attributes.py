@@ -129,8 +129,8 @@ def new_files(before: Mapping[str, Any], after: Mapping[str, Any], definitions: 
 
 def _kept_or_typed(definition: Definition | None, name: str, raw: Any, stored: Mapping[str, Any]) -> Any:
     # What is stored already may be sent back, also when its attribute is gone or has lost an option since.
-    if name in stored and stored[name] == raw:
-        return raw
+    if name in stored and isinstance(stored[name], bool) == isinstance(raw, bool) and stored[name] == raw:
+        return stored[name]  # not `raw`: to Python 25.0 is 25, and True is 1
     if definition is None:
         raise WrongValue("There is no such attribute.")
     return typed(definition, raw)

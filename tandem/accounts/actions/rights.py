@@ -28,7 +28,7 @@ def grant_to_group(group: Group, permissions: Iterable[Permission], *, by: User,
     known by its name. Up to ten queries.
     """
     with transaction.atomic():
-        before = _shown(Group.objects.select_for_update().filter(pk=group.pk).first())
+        before = _shown(Group.objects.select_for_update(no_key=True).filter(pk=group.pk).first())
         if before and before["name"] != group.name and before["name"] in DEFAULTS_BY_GROUP:
             raise Invalid.on("name", "This group is known by its name, so it keeps it.")
         group.save()

@@ -106,7 +106,7 @@ def _flag(raw: str) -> bool:
     return read
 
 
-def _text(raw: str) -> str:
+def text_in(raw: str) -> str:
     if "\x00" in raw:
         raise NotThisType("Null characters are not allowed.")
     return raw
@@ -129,12 +129,12 @@ def by_flag(*lookups: str) -> Filter:
 
 
 def by_text(*lookups: str, doc: str = "") -> Filter:
-    return Filter(lookups, _text, models.TextField(), {"type": "string"}, doc=doc)
+    return Filter(lookups, text_in, models.TextField(), {"type": "string"}, doc=doc)
 
 
 def by_word(lookup: str, doc: str = "Upper and lower case count the same.") -> Filter:
     """The whole text, case-insensitively; an index on `Lower(field)` serves it. lookup: ends with `__lower`."""
-    return Filter((lookup,), _text, models.TextField(), {"type": "string"}, doc=doc, in_any_case=True)
+    return Filter((lookup,), text_in, models.TextField(), {"type": "string"}, doc=doc, in_any_case=True)
 
 
 def by_choice(

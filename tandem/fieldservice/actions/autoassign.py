@@ -276,7 +276,7 @@ def _goodwill(visits: list[_Waiting], on: date) -> dict[int, dict[str, Any]]:
     moved = {visit.card: visit.pk for visit in visits if visit.day != on}
     if not moved:
         return {}
-    cards = list(Card.objects.select_for_update(of=("self",)).filter(pk__in=moved).order_by("pk"))
+    cards = list(Card.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=moved).order_by("pk"))
     free_days = free_days_of_cards(moved)
     found: dict[int, dict[str, Any]] = {}
     for card in cards:

@@ -55,7 +55,7 @@ def change_card(card: Card, values: Mapping[str, Any], *, by: User, now: datetim
     """
     values = dict(_permitted(values, by=by))
     with transaction.atomic():
-        card = Card.objects.select_for_update(of=("self",)).get(pk=card.pk)
+        card = Card.objects.select_for_update(of=("self",), no_key=True).get(pk=card.pk)
         if values.get("customer") == card.customer_id:
             del values["customer"]  # a whole card that comes back; whoever owns it may be a worker by now
         gets_another = "customer" in values
@@ -78,7 +78,7 @@ def delete_card(card: Card, *, by: User, now: datetime) -> None:
     """Take a machine out of every list; it can be restored. Raises OpenVisits. Four queries."""
     with transaction.atomic():
         # Booking locks the same row, so no visit can be booked between the look and the deletion.
-        card = Card.objects.select_for_update(of=("self",)).get(pk=card.pk)
+        card = Card.objects.select_for_update(of=("self",), no_key=True).get(pk=card.pk)
         open_visits = list(Visit.objects.open().filter(card=card).order_by("pk").values_list("pk", flat=True)[:50])
         if open_visits:
             raise OpenVisits(visits=open_visits)
@@ -89,7 +89,7 @@ def delete_card(card: Card, *, by: User, now: datetime) -> None:
 def restore_card(card: Card, *, by: User, now: datetime) -> None:
     """Bring a deleted machine back. Two queries; restoring one that is not deleted changes nothing."""
     with transaction.atomic():
-        card = Card.objects.select_for_update(of=("self",)).get(pk=card.pk)
+        card = Card.objects.select_for_update(of=("self",), no_key=True).get(pk=card.pk)
         if card.deleted_at is None:
             return
         card.mark_restored()

@@ -30,7 +30,7 @@ def give_feedback(*, to: int, rating: int, comments: str, by: User, now: datetim
     """
     with transaction.atomic():
         # The lock lets a second rating that arrives together with the first one see it.
-        rows = Visit.objects.filter(card__customer=by).select_for_update(of=("self",))
+        rows = Visit.objects.filter(card__customer=by).select_for_update(of=("self",), no_key=True)
         visit = rows.filter(pk=to).first()
         if visit is None:
             raise Invalid.on("service", f'Invalid pk "{to}" - object does not exist.')

@@ -172,7 +172,7 @@ def void_codes(card: Card, *, by: User, now: datetime) -> list[int]:
     They stay `awaiting_otp`: the work is done, and the worker asks for another code. All open visits are locked, for
     one of them may be getting its code at this moment. One query, and two for each code.
     """
-    visits = Visit.objects.open().filter(card=card).order_by("pk").select_for_update(of=("self",))
+    visits = Visit.objects.open().filter(card=card).order_by("pk").select_for_update(of=("self",), no_key=True)
     voided = [visit for visit in visits if visit.otp_hash]
     for visit in voided:
         before, after = change(visit, at=now, **NO_CODE)
@@ -357,7 +357,7 @@ def _owner_still_may(visit: Visit, *, by: User) -> None:
 
 
 def _locked(visit: Visit, *, by: User) -> tuple[Card, Visit]:
-    card = Card.objects.select_for_update(of=("self",)).get(pk=visit.card_id)
+    card = Card.objects.select_for_update(of=("self",), no_key=True).get(pk=visit.card_id)
     return card, locked_visit(visit, by=by)
 
 
@@ -365,7 +365,7 @@ def locked_visit(visit: Visit, *, by: User) -> Visit:
     """The visit under its row's lock, still the caller's: another worker may have got it meanwhile, or the machine
     another owner. Raises NotFound. One query.
     """
-    locked = Visit.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=visit.pk).first()
+    locked = Visit.objects.visible_to(by).select_for_update(of=("self",), no_key=True).filter(pk=visit.pk).first()
     if locked is None:
         raise NotFound
     return locked
@@ -390,7 +390,9 @@ def _bookable_card(pk: int, *, by: User) -> Card:
 
 @cache
 def _bookable(role: str) -> Records[Card]:
-    return Records(Card.objects.visible_to(StandIn(role)).select_for_update(of=("self",)).filter(pk=Param("pk")))
+    return Records(
+        Card.objects.visible_to(StandIn(role)).select_for_update(of=("self",), no_key=True).filter(pk=Param("pk"))
+    )
 
 
 def _available_worker(pk: int, *, on: date, force: bool) -> User:

@@ -145,7 +145,7 @@ class OfVisit(Endpoint):
 
     def lock(self, pk: int) -> None:
         # `visits__pk`, not `visits`: the field itself finds nothing for a number that no column can hold.
-        list(Card.objects.select_for_update(of=("self",)).filter(visits__pk=pk).values_list("pk"))
+        list(Card.objects.select_for_update(of=("self",), no_key=True).filter(visits__pk=pk).values_list("pk"))
         super().lock(pk)
 
     def visit(self, request: Request, pk: int) -> Visit:

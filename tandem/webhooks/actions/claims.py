@@ -98,7 +98,7 @@ def _locked(chosen: Mapping[UUID, int], now: datetime, at_one: int) -> list[tupl
 
     Two workers never fill the same room: whoever finds a webhook locked leaves it to the other.
     """
-    rows = Webhook.objects.active().select_for_update(skip_locked=True, of=("self",)).filter(pk__in=chosen)
+    rows = Webhook.objects.active().select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=chosen)
     webhooks = {webhook.pk: webhook for webhook in rows.order_by("pk")}
     leased = Delivery.objects.filter(webhook__in=webhooks, status=DeliveryStatus.PENDING, lease_until__gt=now)
     busy = dict(leased.order_by().values_list("webhook").annotate(n=Count("pk")))

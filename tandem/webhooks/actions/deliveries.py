@@ -35,7 +35,7 @@ def record_outcomes(landed: Sequence[Landed], *, now: datetime) -> list[str]:
     """
     with transaction.atomic(durable=True):
         # Webhooks before deliveries, as whoever switches one off.
-        rows = Webhook.objects.select_for_update(of=("self",)).order_by("pk")
+        rows = Webhook.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
         webhooks = {webhook.pk: webhook for webhook in rows.filter(pk__in={one.webhook_id for one, _ in landed})}
         results: list[str] = []
         for succeeded, some in groupby(landed, key=lambda one: one[1].is_success):
@@ -50,7 +50,7 @@ def redeliver(webhook: Webhook, pk: Any, *, by: User, now: datetime) -> Delivery
     """
     with transaction.atomic():
         locked = locked_webhook(webhook.pk)
-        delivery = Delivery.objects.select_for_update(of=("self",)).filter(webhook=locked, pk=pk).first()
+        delivery = Delivery.objects.select_for_update(of=("self",), no_key=True).filter(webhook=locked, pk=pk).first()
         if delivery is None:
             raise NotFound
         _again(locked, Delivery.objects.filter(pk=delivery.pk), now=now)

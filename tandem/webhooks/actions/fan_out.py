@@ -32,7 +32,7 @@ def fan_out(*, now: datetime) -> int:
     with transaction.atomic(durable=True):
         # Without SKIP LOCKED: of two workers one waits for the other, for whoever passed over a notice would bring
         # a later change of the same record into the world before it.
-        notices = list(Notice.objects.select_for_update().order_by("sequence")[:AT_ONCE])
+        notices = list(Notice.objects.select_for_update(no_key=True).order_by("sequence")[:AT_ONCE])
         webhooks = _webhooks(notices)
         Delivery.objects.bulk_create(_deliveries(notices, webhooks, now=now), ignore_conflicts=True)
         Notice.objects.filter(pk__in=[notice.pk for notice in notices]).delete()
@@ -58,7 +58,7 @@ def _webhooks(notices: Iterable[Notice]) -> dict[str, Webhook]:
     """The webhooks that the notices name, by id. Shared locks keep them from being switched off in between."""
     ids = {pk for notice in notices for pk in notice.webhooks}
     # The lock is the one that the switch takes too: then what is made here is seen there, and held.
-    found = Webhook.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk")
+    found = Webhook.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=ids).order_by("pk")
     return {str(webhook.pk): webhook for webhook in found}
 
 

@@ -97,7 +97,7 @@ def delete_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
 def restore_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
     """Bring a webhook back; what was held goes out when it is active. Four queries."""
     with transaction.atomic():
-        locked = Webhook.objects.select_for_update(of=("self",)).get(pk=webhook.pk)
+        locked = Webhook.objects.select_for_update(of=("self",), no_key=True).get(pk=webhook.pk)
         if locked.deleted_at is None:
             return
         locked.mark_restored()
@@ -126,7 +126,7 @@ def rotate_secret(webhook: Webhook, *, by: User, now: datetime) -> str:
 
 def locked_webhook(pk: Any) -> Webhook:
     """The live webhook, its row locked. Raises NotFound. One query."""
-    found = Webhook.objects.live().select_for_update(of=("self",)).filter(pk=pk).first()
+    found = Webhook.objects.live().select_for_update(of=("self",), no_key=True).filter(pk=pk).first()
     if found is None:
         raise NotFound
     return found
