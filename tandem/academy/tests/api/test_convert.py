@@ -316,3 +316,31 @@ class TestRights:
         seller.user_permissions.set(Permission.objects.filter(codename__in=["change_lead", "add_client"]))
         assert Api(seller).post(url(lead("Jane")), {"dry_run": True}).json()["duplicates"] == []
         assert member("Sales").post(url(lead("Jane")), {"dry_run": True}).json()["duplicates"] != []
+
+
+@pytest.mark.parametrize(
+    ("stored", "given"),
+    [
+        ({"name": "DS  x"}, {"name": "DS  x"}),
+        ({"name": "ds X"}, {"name": " DS   x"}),
+        ({"name": "A", "attributes": {"phone": "981682304-9"}}, {"attributes": {"phone": "9816823049"}}),
+        ({"name": "A", "attributes": {"phone": "+91 98168 2304 9"}}, {"attributes": {"phone": "09816823049"}}),
+    ],
+)
+def test_spelling_hides_no_duplicate(asha: Api, stored: dict[str, Any], given: dict[str, Any]) -> None:
+    attribute("client", "phone")
+    attribute("lead", "phone")
+    known = client(**stored)
+    one = lead(**{"name": "Somebody", **given})
+    shown = asha.post(url(one), {"dry_run": True}).json()
+    assert [found["id"] for found in shown["duplicates"]] == [str(known.pk)]
+
+
+def test_a_file_that_nobody_asked_for_does_not_stand_in_the_way(asha: Api) -> None:
+    attribute("client", "pic", "file")
+    attribute("lead", "pic", "file")
+    one = lead(attributes={"pic": f"client/{uuid.uuid4()}/gone.png"})
+    refused = asha.post(url(one), {"client_attributes": {"pic": {"from": "pic"}}})
+    assert (refused.status_code, list(refused.json())) == (400, ["client_attributes"])
+    assert asha.post(url(one), {}).status_code == 200
+    assert Client.objects.get().attributes == {}

@@ -208,3 +208,15 @@ def test_what_each_group_may(group: str, due: list[int]) -> None:
         api.delete(f"{URL}{made.pk}/"),
     ]
     assert [answer.status_code for answer in answers] == due
+
+
+def test_where_a_student_has_been_is_not_rewritten(operations: Api) -> None:
+    old, new, third, who = cohort("Summer"), cohort("Winter"), cohort("Third"), student()
+    first = enrollment(old)
+    asha = as_("asha")
+    asha.post("/api/enrollment-details/", {"student": str(who.pk), "enrollment": str(first.pk)})
+    wish = asha.post("/api/transfer-requests/", {"student": str(who.pk), "target_cohort": str(new.pk)}).json()
+    assert asha.post(f"/api/transfer-requests/{wish['id']}/approve/").status_code == 200
+    answer = operations.patch(f"/api/enrollments/{first.pk}/", {"cohort": str(third.pk)})
+    assert (answer.status_code, answer.json()["code"]) == (409, "enrollment_in_use")
+    assert operations.delete(f"/api/enrollments/{first.pk}/").status_code == 204, "nobody is in it"

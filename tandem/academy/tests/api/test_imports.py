@@ -588,3 +588,28 @@ def test_the_same_key_imports_once() -> None:
         answer = asha.client.post(f"{URL}import/", {"file": file}, headers=headers)
         assert answer.status_code == 200
     assert Client.objects.count() == 1
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_what_names_deleted_records_comes_back_as_it_was(format: str) -> None:
+    asha = as_("asha")
+    acme = asha.post(URL, {"name": "Acme"}).json()["id"]
+    lead = asha.post("/api/leads/", {"name": "Ann", "possible_client": acme}).json()
+    assert asha.delete(f"{URL}{acme}/").status_code == 204
+    table = body_of(asha.get(f"/api/leads/export/?format={format}"))
+    answer = send(asha, table, "leads")
+    assert (answer.status_code, answer.json()["updated"]) == (200, 1), answer.content
+    assert asha.get(f"/api/leads/{lead['id']}/").json()["possible_client"] == acme
+    again = send(asha, table.replace(acme.encode(), b"") if format == "csv" else table, "leads")
+    assert again.status_code == (400 if format == "csv" else 200), "by its name alone it is not there"
+
+
+def test_deleted_records_are_exported_to_admins_who_ask_for_them() -> None:
+    asha = as_("asha")
+    live, gone = (asha.post("/api/leads/", {"name": name}).json()["id"] for name in ("Live", "Gone"))
+    assert asha.delete(f"/api/leads/{gone}/").status_code == 204
+    for query, there, missing in (("", live, gone), ("?deleted=true", gone, live), ("?deleted=0", live, gone)):
+        table = body_of(asha.get(f"/api/leads/export/{query}")).decode()
+        assert there in table, query
+        assert missing not in table, query
+    assert member("Sales").get("/api/leads/export/?deleted=true").status_code == 403

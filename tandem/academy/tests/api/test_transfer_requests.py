@@ -402,3 +402,35 @@ def test_an_author_without_any_permission_left_is_refused() -> None:
     pk = wish(as_("asha"), seated())
     TransferRequest.objects.update(created_by=somebody)
     assert Api(somebody).patch(f"{URL}{pk}/", {"status": "cancelled"}).status_code == 403
+
+
+def test_a_target_that_is_sent_along_stays_when_the_name_changes(operations: Api) -> None:
+    who, winter = seated(), cohort("Winter 2026")
+    pk = wish(operations, who, "Any batch", target_cohort=str(winter.pk))
+    answer = operations.patch(f"{URL}{pk}/", {"cohort_request": "Morning batch", "target_cohort": str(winter.pk)})
+    assert (answer.status_code, answer.json()["target_cohort"]) == (200, str(winter.pk))
+
+
+def test_a_target_that_the_old_name_meant_goes_with_it(operations: Api) -> None:
+    who, winter, spring = seated(), cohort("Winter 2026"), cohort("Spring 2027")
+    pk = wish(operations, who, "Winter 2026")
+    whole = operations.get(f"{URL}{pk}/").json()
+    assert whole["target_cohort"] == str(winter.pk)
+    answer = operations.put(f"{URL}{pk}/", {**whole, "cohort_request": "Spring 2027"})
+    assert (answer.status_code, answer.json()["target_cohort"]) == (200, str(spring.pk))
+
+
+@pytest.mark.parametrize("what", ["student", "client"])
+def test_a_move_to_come_whose_cohort_went_meanwhile_is_called_off(operations: Api, what: str) -> None:
+    asha, who, winter = as_("asha"), seated(), cohort("Winter 2026")
+    pk = wish(operations, who, target_cohort=str(winter.pk))
+    day = (moments.today() + timedelta(days=9)).isoformat()
+    assert operations.post(f"{URL}{pk}/approve/", {"effective_date": day}).status_code == 200
+    gone = f"/api/services/{who.pk}/" if what == "student" else f"/api/clients/{who.client_id}/"
+    assert asha.delete(gone + ("" if what == "student" else "?cascade=true")).status_code in (200, 204)
+    assert asha.delete(f"/api/cohorts/{winter.pk}/").status_code == 204
+    assert asha.post(f"{gone}restore/").status_code == 200
+    told = asha.get(f"{URL}{pk}/").json()
+    assert (told["status"], told["reason"]) == ("cancelled", "The cohort was deleted meanwhile.")
+    assert Event.objects.filter(type="transfer_request.cancelled", subject_id=pk).count() == 1
+    assert carry_out_due_transfers(today=moments.today() + timedelta(days=10), now=moments.now()) == 0
