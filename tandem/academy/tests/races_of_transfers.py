@@ -40,6 +40,24 @@ def one_seat() -> Scenario:
     return {"answers": sorted(answers), "seats": _seats(), "events": _told()}
 
 
+def seats_while_it_is_saved() -> Scenario:
+    into, asha = enrollment(), as_("asha")
+    path, students = (
+        f"/api/enrollments/{into.pk}/",
+        [[str(student(f"S{n} {i}").pk) for i in range(8)] for n in range(8)],
+    )
+    whole = asha.get(path).json()
+
+    def act(n: int) -> list[int]:
+        if n % 2:
+            return [asha.put(path, {**whole, "pathway_name": f"{n} {i}"}).status_code for i in range(8)]
+        bodies = [{"student": pk, "enrollment": str(into.pk)} for pk in students[n]]
+        return [asha.post("/api/enrollment-details/", body).status_code for body in bodies]
+
+    answers = yield act
+    return {"statuses": sorted({status for some in answers for status in some}), "seats": len(_seats())}
+
+
 def different_seats() -> Scenario:
     jane, asha = student(), as_("asha")
     into = [str(enrollment(cohort(f"Cohort {n}")).pk) for n in range(8)]

@@ -22,6 +22,12 @@ def test_one_student_gets_one_seat(tmp_path: Path) -> None:
     }
 
 
+def test_students_enter_while_an_enrollment_is_saved(tmp_path: Path) -> None:
+    """With FOR UPDATE, which what refers to a row must wait for, the two wait for each other, and answer 503."""
+    outcome = race(f"{HERE}:seats_while_it_is_saved", tmp_path, times=8)
+    assert outcome == {"statuses": [200, 201], "seats": 32}
+
+
 def test_the_first_of_many_seats_is_the_origin_and_the_last_is_where_the_student_is(tmp_path: Path) -> None:
     assert race(f"{HERE}:different_seats", tmp_path, times=8) == {
         "statuses": [201] * 8,
