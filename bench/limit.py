@@ -27,7 +27,7 @@ _VISIT = [
     ("id", "v.id", ""),
     ("card", "v.card_id", ""),
     ("card_model", "c.model", ""),
-    ("customer", "c.customer_id", ""),
+    ("customer", "v.customer_id", ""),
     ("customer_name", "c.customer_name", ""),
     ("customer_phone", "u.phone", ""),
     ("description", "v.description", ""),
@@ -133,7 +133,7 @@ _NOTE = [
     ("user_name", "p.name", ""),
 ]
 _OF_VISIT = """fieldservice_visit v JOIN fieldservice_card c ON c.id = v.card_id
-    JOIN accounts_user u ON u.id = c.customer_id LEFT JOIN accounts_user w ON w.id = v.assigned_to_id"""
+    JOIN accounts_user u ON u.id = v.customer_id LEFT JOIN accounts_user w ON w.id = v.assigned_to_id"""
 _OF_CARD = "fieldservice_card c JOIN accounts_user u ON u.id = c.customer_id"
 _OF_ENTRY = "fieldservice_serviceentry e JOIN accounts_user p ON p.id = e.performed_by_id"
 _OF_LEAD = """academy_lead l LEFT JOIN accounts_user r ON r.id = l.responsible_id
@@ -151,7 +151,7 @@ _KNOWN = """EXISTS (SELECT 1 FROM accounts_accesskey k JOIN accounts_user a ON a
 _FREE_VISITS = """SELECT max(coalesce(g.completed_on, g.day)) FROM fieldservice_visit g
     WHERE g.card_id = c.id AND g.service_type = 'free' AND g.status <> 'cancelled'"""
 
-_BOOKED = "card_id, description, preferred_date, requested_by_id, created_at, updated_at"
+_BOOKED = "card_id, customer_id, description, preferred_date, requested_by_id, created_at, updated_at"
 # The columns that must not be null, with what Tandem's model puts there.
 _VISIT_DEFAULTS = {
     "service_type": "'normal'",
@@ -335,7 +335,7 @@ class PostgreSql(Dialect):
 
     def booking(self, columns: str, defaults: str, known: str) -> str:
         return f"""WITH v AS (INSERT INTO fieldservice_visit ({columns})
-            SELECT c.id, %s, %s::date, 1, now(), now(), {defaults} FROM fieldservice_card c
+            SELECT c.id, c.customer_id, %s, %s::date, 1, now(), now(), {defaults} FROM fieldservice_card c
             WHERE c.id = %s AND c.deleted_at IS NULL AND {known} RETURNING *)
             SELECT {self.text(self.row(self.keys(_VISIT)))} FROM {_OF_VISIT.replace("fieldservice_visit v", "v")}"""
 
@@ -423,7 +423,7 @@ class Sqlite(Dialect):
                 )
             )
         return f"""INSERT INTO {table} ({columns})
-            SELECT c.id, ?, ?, 1, ?, ?, {defaults} FROM fieldservice_card c
+            SELECT c.id, c.customer_id, ?, ?, 1, ?, ?, {defaults} FROM fieldservice_card c
             WHERE c.id = ? AND c.deleted_at IS NULL AND {known} RETURNING {self.row(shown)}"""
 
     def registering(self, columns: str, given: str, known: str) -> str:

@@ -72,6 +72,7 @@ def visit_to(card: Card, *, on: date | None = None, **other: Any) -> Visit:
     values = {
         "service_type": "normal",
         "preferred_date": on or moments.today(),
+        "customer": card.customer,
         "requested_by": card.customer,
         "scheduled_at": moments.start_of(fixed) if fixed else None,
         "created_at": now,

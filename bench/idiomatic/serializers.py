@@ -140,7 +140,7 @@ class VisitSerializer(serializers.ModelSerializer):
         decision = decide(warranty_of(card), free_days=free_days_of(card), on=values["preferred_date"])
         now = moments.now()
         return Visit.objects.create(
-            **{**values, "card": card},
+            **{**values, "card": card, "customer": card.customer},
             service_type=decision.service_type,
             service_type_reason=decision.reason,
             created_at=now,

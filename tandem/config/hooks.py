@@ -1,4 +1,4 @@
-"""What webhooks may be told of: the one table that joins them with the records of both contracts."""
+"""Where the parts of the house are joined: what webhooks may be told of, and who follows whose events."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tandem.academy.models import Client, Entity, FollowUp, Lead, Student
 from tandem.academy.queries import definitions_of
 from tandem.accounts.access import FIELD, may
 from tandem.events.record import followers
+from tandem.fieldservice.actions import people
 from tandem.fieldservice.api.answers import CARD, FEEDBACK, VISIT
 from tandem.fieldservice.models import Card, Feedback, Visit
 from tandem.webhooks import registry
@@ -67,5 +68,6 @@ TOLD = (
 
 def join() -> None:
     registry.register(TOLD)
-    if notices.follow not in followers:
-        followers.append(notices.follow)
+    for follower in (notices.follow, people.follow):
+        if follower not in followers:
+            followers.append(follower)

@@ -172,7 +172,7 @@ class Visits(PageWithHistory):
         "id",
         "day",
         "shown_status",
-        "customer",
+        "shown_customer",
         "card_model",
         "region",
         "visit_type",
@@ -180,12 +180,13 @@ class Visits(PageWithHistory):
         "assigned_to",
     )
     list_filter = ("status", "service_type", "visit_type", _ByWorker, ("day", _ByDay))
-    list_select_related = ("card", "assigned_to")
+    list_select_related = ("card", "customer", "assigned_to")
     search_fields = (
         "=id",
         "description",
         "card__customer_name",
-        "card__customer__phone",
+        "customer__name",
+        "customer__phone",
         "card__model",
         "card__region",
     )
@@ -219,8 +220,8 @@ class Visits(PageWithHistory):
         return visit.status, visit.get_status_display()
 
     @admin.display(description="Customer", ordering="card__customer_name")
-    def customer(self, visit: Visit) -> str:
-        return visit.card.customer_name
+    def shown_customer(self, visit: Visit) -> str:
+        return visit.customer_name
 
     @admin.display(description="Model", ordering="card__model")
     def card_model(self, visit: Visit) -> str:
@@ -255,9 +256,11 @@ class Visits(PageWithHistory):
 @admin.register(ServiceEntry)
 class Entries(PageWithHistory):
     subject = "entry"
-    list_display = ("id", "created_at", "customer", "visit_number", "performed_by", "amount_charged", "work_detail")
+    list_display = (
+        *("id", "created_at", "shown_customer", "visit_number", "performed_by", "amount_charged", "work_detail"),
+    )
     list_filter = (_ByWorkerOfVisit,)
-    list_select_related = ("visit__card", "performed_by")
+    list_select_related = ("visit__card", "visit__customer", "performed_by")
     search_fields = ("=visit__id", "work_detail", "visit__card__customer_name", "performed_by__name")
     search_help_text = "Id of the visit, customer, who did it, or what was done"
     ordering = ("-id",)
@@ -265,8 +268,8 @@ class Entries(PageWithHistory):
     fields = ("visit", "performed_by", "work_detail", "parts", "amount_charged", "next_service_date", "created_at")
 
     @admin.display(description="Customer", ordering="visit__card__customer_name")
-    def customer(self, entry: ServiceEntry) -> str:
-        return entry.visit.card.customer_name
+    def shown_customer(self, entry: ServiceEntry) -> str:
+        return entry.visit.customer_name
 
     @admin.display(description="Visit", ordering="visit")
     def visit_number(self, entry: ServiceEntry) -> int:
@@ -287,17 +290,17 @@ class Entries(PageWithHistory):
 @admin.register(Feedback)
 class Feedbacks(PageWithHistory):
     subject = "feedback"
-    list_display = ("id", "created_at", "rating", "customer", "worker", "comments")
+    list_display = ("id", "created_at", "rating", "shown_customer", "worker", "comments")
     list_filter = ("rating", _ByWorkerOfVisit)
-    list_select_related = ("visit__card", "visit__assigned_to")
+    list_select_related = ("visit__card", "visit__customer", "visit__assigned_to")
     search_fields = ("=visit__id", "comments", "visit__card__customer_name", "visit__assigned_to__name")
     search_help_text = "Id of the visit, customer, worker, or what was said"
     ordering = ("-id",)
     fields = ("visit", "rating", "comments", "created_at")
 
     @admin.display(description="Customer", ordering="visit__card__customer_name")
-    def customer(self, feedback: Feedback) -> str:
-        return feedback.visit.card.customer_name
+    def shown_customer(self, feedback: Feedback) -> str:
+        return feedback.visit.customer_name
 
     @admin.display(description="Worker", ordering="visit__assigned_to__name")
     def worker(self, feedback: Feedback) -> User | None:

@@ -49,6 +49,7 @@ class Visits:
         decision = decide(warranty_of(card), free_days=self._free_days(card), on=on, asked=asked, by_admin=by.is_admin)
         visit = Visit(
             card=card,
+            customer=card.customer,
             description=description,
             visit_type=visit_type,
             preferred_date=on,

@@ -15,7 +15,7 @@ from tandem.common.reading.statement import Param, Records
 from tandem.common.writing import insert
 from tandem.events.changes import change
 from tandem.events.record import record
-from tandem.fieldservice.actions.visits import void_codes
+from tandem.fieldservice.actions.visits import hand_over
 from tandem.fieldservice.models import Card, Visit
 
 # What a customer does not decide about the own machine, even where customers may register machines themselves. Their
@@ -50,8 +50,8 @@ def create_card(values: Mapping[str, Any], *, by: User, now: datetime) -> Card:
 def change_card(card: Card, values: Mapping[str, Any], *, by: User, now: datetime) -> Card:
     """Change the given fields of a machine. Up to four queries; raises as `create_card`.
 
-    With another customer the codes of its open visits become void, for they went to the old one's phone, and a name
-    that was the old one's follows. Up to six queries then, and two for each code.
+    With another customer a name that was the old one's follows, and the open visits become the new one's; their codes
+    become void, for they went to the old one's phone. Up to six queries then, and two for each visit and code.
     """
     values = dict(_permitted(values, by=by))
     with transaction.atomic():
@@ -67,7 +67,7 @@ def change_card(card: Card, values: Mapping[str, Any], *, by: User, now: datetim
             values["customer_name"] = (values.get("customer") or card.customer).name
         _check_dates({**_dates_of(card), **values})
         before, after = change(card, at=now, **values)
-        voided = void_codes(card, by=by, now=now) if gets_another else []
+        voided = hand_over(card, to=card.customer, by=by, now=now) if gets_another else []
         if after:
             facts = {"codes_voided": voided} if voided else {}
             record("card.updated", subject=card, actor=by, at=now, before=before, after=after, **facts)

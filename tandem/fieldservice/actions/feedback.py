@@ -24,13 +24,13 @@ class AlreadyRated(Conflict):
 
 
 def give_feedback(*, to: int, rating: int, comments: str, by: User, now: datetime) -> Feedback:
-    """Rate a completed visit to one's own machine, once. to: the visit's id; rating: 1 to 5. Four queries.
+    """Rate a completed visit that was made for oneself, once. to: the visit's id; rating: 1 to 5. Four queries.
 
     Raises Invalid on `service` (no hint whether it exists), NotCompleted, AlreadyRated.
     """
     with transaction.atomic():
         # The lock lets a second rating that arrives together with the first one see it.
-        rows = Visit.objects.filter(card__customer=by).select_for_update(of=("self",), no_key=True)
+        rows = Visit.objects.filter(customer=by).select_for_update(of=("self",), no_key=True)
         visit = rows.filter(pk=to).first()
         if visit is None:
             raise Invalid.on("service", f'Invalid pk "{to}" - object does not exist.')

@@ -108,6 +108,7 @@ def book_visit(booking: Booking, *, by: User, now: datetime) -> Visit:
             worker = _available_worker(booking.assigned_to, on=day, force=booking.force)
         visit = Visit(
             card=card,
+            customer_id=card.customer_id,
             description=booking.description,
             visit_type=booking.visit_type,
             preferred_date=booking.preferred_date or day,
@@ -166,26 +167,56 @@ def cancel_visit(visit: Visit, *, reason: str = "", by: User, now: datetime) -> 
         return _write(visit, _cancelled(visit, reason, by=by, now=now), "visit.cancelled", by=by, now=now)
 
 
-def void_codes(card: Card, *, by: User, now: datetime) -> list[int]:
-    """Take back the pending codes of a locked card's open visits; gives the ids of those that had one.
+def hand_over(card: Card, *, to: User, by: User, now: datetime) -> list[int]:
+    """Give a locked card's open visits to its new owner; closed ones stay with whom they were made for.
 
-    They stay `awaiting_otp`: the work is done, and the worker asks for another code. All open visits are locked, for
-    one of them may be getting its code at this moment. One query, and two for each code.
+    The ids of those whose pending code became void: it went to the old owner's phone. One query, and two for each
+    visit and code.
     """
-    visits = Visit.objects.open().filter(card=card).order_by("pk").select_for_update(of=("self",), no_key=True)
-    voided = [visit for visit in visits if visit.otp_hash]
-    for visit in voided:
-        before, after = change(visit, at=now, **NO_CODE)
-        name = "otp_expires_at"  # what a GET shows of the code
-        record(
-            "visit.code_voided",
-            subject=visit,
-            actor=by,
-            at=now,
-            before={name: before.get(name)},
-            after={name: after.get(name)},
-        )
-    return [visit.pk for visit in voided]
+    voided = []
+    for visit in _locked_open(card=card):
+        if visit.otp_hash:
+            _void_code(visit, by=by, now=now)
+            voided.append(visit.pk)
+        before, after = change(visit, at=now, customer=to)
+        if after:
+            record("visit.updated", subject=visit, actor=by, at=now, before=before, after=after)
+    return voided
+
+
+def void_codes_of(customer: int, *, by: User | None, now: datetime) -> None:
+    """Take back the pending codes of a customer's visits, which went to a phone that is not theirs any more.
+
+    One query, and two for each code.
+    """
+    for visit in _locked_open(customer=customer):
+        if visit.otp_hash:
+            _void_code(visit, by=by, now=now)
+
+
+def take_off(worker: int, *, by: User | None, now: datetime) -> None:
+    """Take somebody who cannot come any more off the visits that have not begun; others may be found for them.
+
+    What has begun keeps its worker, until an admin completes it or sends another. One query, and two for each visit.
+    """
+    for visit in _locked_open(assigned_to=worker):
+        if visit.status not in states.HAS_BEGUN:
+            values = _other_worker(visit, None, on=visit.day, has_day=visit.scheduled_on is not None, force=True)
+            _write(visit, values, "visit.unassigned", by=by, now=now)
+
+
+def _locked_open(**of: Any) -> list[Visit]:
+    """All of them are locked, for one may be getting its code, or its worker, at this moment. One query."""
+    rows = Visit.objects.open().filter(**of).order_by("pk")
+    return list(rows.select_for_update(of=("self",), no_key=True))
+
+
+def _void_code(visit: Visit, *, by: User | None, now: datetime) -> None:
+    """It stays `awaiting_otp`: the work is done, and the worker asks for another code."""
+    before, after = change(visit, at=now, **NO_CODE)
+    shown = "otp_expires_at"  # what a GET shows of the code
+    before, after = {shown: before.get(shown)}, {shown: after.get(shown)}
+    record("visit.code_voided", subject=visit, actor=by, at=now, before=before, after=after)
 
 
 def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime) -> Visit:
@@ -307,6 +338,8 @@ def _changes_of_admin(
             new |= {**schedule(when), "status": states.after_reschedule(visit.status, has_worker=has_worker), **NO_CODE}
             day, event = when.day, "visit.rescheduled"
     if day != visit.day:
+        if visit.assigned_to_id is not None and "assigned_to" not in values:
+            _refuse_absent(visit.assigned_to_id, on=day, force=force)
         new |= _decided_again(card, visit, on=day, by=by)
         event = "visit.rescheduled"
         if visit.status not in states.OWNER_MAY_CHANGE:  # the work had begun, and has not on another day
@@ -371,7 +404,9 @@ def locked_visit(visit: Visit, *, by: User) -> Visit:
     return locked
 
 
-def _write(visit: Visit, values: Mapping[str, Any], event: str, *, by: User, now: datetime, **facts: Any) -> Visit:
+def _write(
+    visit: Visit, values: Mapping[str, Any], event: str, *, by: User | None, now: datetime, **facts: Any
+) -> Visit:
     before, after = change(visit, at=now, **values)
     for name in NO_CODE:  # whether a code is pending is told by the status; its traces are nobody's business
         before.pop(name, None)
@@ -399,9 +434,13 @@ def _available_worker(pk: int, *, on: date, force: bool) -> User:
     worker = User.objects.filter(pk=pk, role=Role.WORKER, is_active=True).first()
     if worker is None:
         raise Invalid.on("assigned_to", "This is not an active worker.")
-    if not force and worker_absent(worker.pk, on=on):
-        raise WorkerAbsent(worker=worker.pk, date=on.isoformat())
+    _refuse_absent(worker.pk, on=on, force=force)
     return worker
+
+
+def _refuse_absent(worker: int, *, on: date, force: bool) -> None:
+    if not force and worker_absent(worker, on=on):
+        raise WorkerAbsent(worker=worker, date=on.isoformat())
 
 
 def schedule(when: DayOrMoment) -> dict[str, Any]:

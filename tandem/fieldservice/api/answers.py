@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Case, CharField, OuterRef, TextField, Value, When
+from django.db.models import Case, CharField, F, OuterRef, TextField, Value, When
 from django.db.models.functions import Cast, Concat
 
 from tandem.common.reading.answer import (
@@ -76,14 +76,22 @@ ENTRY = Answer(
     doc="A work log of a visit. `image`: a link to the picture that is good for 12 to 24 hours.",
 )
 
+
+def _customer_name(visit: str = "") -> Any:
+    """The name that the card has for its owner; that of the person where the machine is another's by now."""
+    is_still_theirs = {f"{visit}customer": F(f"{visit}card__customer")}
+    name = When(**is_still_theirs, then=F(f"{visit}card__customer_name"))
+    return Case(name, default=F(f"{visit}customer__name"), output_field=CharField())
+
+
 FEEDBACK = Answer(
     "Feedback",
     Feedback,
     [
         Whole("id"),
         Whole("service", source="visit_id", example=501),
-        Whole("customer", source="visit__card__customer_id"),
-        Text("customer_name", source="visit__card__customer_name"),
+        Whole("customer", source="visit__customer_id"),
+        Text("customer_name", source=lambda: _customer_name("visit__")),
         Whole("worker", source="visit__assigned_to_id", null=True),
         Text("worker_name", source="visit__assigned_to__name", null=True),
         Whole("rating", example=5),
@@ -104,9 +112,9 @@ _VISIT = [
     Whole("id", example=501),
     Whole("card", source="card_id", example=101),
     Text("card_model", source="card__model", example="AquaPure X1"),
-    Whole("customer", source="card__customer_id", example=123),
-    Text("customer_name", source="card__customer_name", example="Ramesh"),
-    Text("customer_phone", source="card__customer__phone", null=True),
+    Whole("customer", source="customer_id", example=123),
+    Text("customer_name", source=lambda: _customer_name(), example="Ramesh"),
+    Text("customer_phone", source="customer__phone", null=True),
     Text("description", example="Not dispensing water"),
     Choice("service_type", options=ServiceType.values, example="free"),
     Text("service_type_reason"),

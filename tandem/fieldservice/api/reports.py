@@ -70,7 +70,7 @@ EXPORT = Answer(
         _OF_VISIT["id"],
         Whole("card_id"),
         _OF_VISIT["card_model"],
-        Whole("customer_id", source="card__customer_id"),
+        Whole("customer_id"),
         _OF_VISIT["customer_name"],
         _OF_VISIT["customer_phone"],
         Text("region", source="card__region"),

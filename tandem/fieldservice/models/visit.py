@@ -43,11 +43,11 @@ class VisitType(models.TextChoices):
 
 class VisitQuerySet(models.QuerySet["Visit"]):
     def visible_to(self, viewer: Viewer) -> VisitQuerySet:
-        """Customers see visits to their own machines, workers those assigned to them, admins all."""
+        """Customers see visits that were made for them, workers those assigned to them, admins all."""
         if viewer.role == Role.ADMIN:
             return self
         if viewer.role == Role.CUSTOMER:
-            return self.filter(card__customer=viewer.pk)
+            return self.filter(customer=viewer.pk)
         if viewer.role == Role.WORKER:
             return self.filter(assigned_to=viewer.pk)
         return self.none()
@@ -63,6 +63,7 @@ NO_DAY_YET = datetime(9999, 12, 31, tzinfo=UTC)
 class Visit(models.Model):
     """One visit.
 
+    customer: whose machine it is as long as the visit is open, and was when it closed: a machine may be sold.
     scheduled_at: the moment that is fixed; for a day without a time the site's midnight, and then scheduled_has_time
     is False. scheduled_on: the site's day of it. preferred_*: what the customer asked for.
     day: what every rule and filter means by "the day of the visit": the fixed one, else the preferred one.
@@ -72,6 +73,7 @@ class Visit(models.Model):
     """
 
     card = models.ForeignKey(Card, models.PROTECT, related_name="visits")
+    customer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     description = models.TextField(blank=True)
     service_type = models.CharField(max_length=10, choices=ServiceType.choices)
     service_type_reason = models.CharField(max_length=255, blank=True)
@@ -132,5 +134,6 @@ class Visit(models.Model):
         return f"visit {self.pk} to card {self.card_id}"
 
     @property
-    def is_open(self) -> bool:
-        return self.status in OPEN
+    def customer_name(self) -> str:
+        """The name that the card has for its owner; that of the person where the machine is another's by now."""
+        return self.card.customer_name if self.customer_id == self.card.customer_id else self.customer.name

@@ -19,7 +19,7 @@ class OfVisitQuerySet(models.QuerySet["ServiceEntry | Feedback"]):
         if viewer.role == Role.ADMIN:
             return self
         if viewer.role == Role.CUSTOMER:
-            return self.filter(visit__card__customer=viewer.pk)
+            return self.filter(visit__customer=viewer.pk)
         if viewer.role == Role.WORKER:
             return self.filter(visit__assigned_to=viewer.pk)
         return self.none()

@@ -198,7 +198,8 @@ def test_a_code_that_the_old_customer_was_sent_completes_nothing(card: Card, clo
     clock.move(seconds=10)
     answer = as_("asha").patch(f"{URL}{card.pk}/", {"customer": person("deepak").pk})
     assert (answer.status_code, answer.json()["customer"]) == (200, person("deepak").pk)
-    [told, of_card] = Event.objects.order_by("pk")[1:]
+    [told, handed_over, of_card] = Event.objects.order_by("pk")[1:]
+    assert (handed_over.type, handed_over.after) == ("visit.updated", {"customer": person("deepak").pk})
     assert (told.type, told.subject_id) == ("visit.code_voided", str(visit.pk))
     assert (told.before, told.after) == ({"otp_expires_at": expires_at}, {"otp_expires_at": None})
     assert (of_card.type, of_card.facts) == ("card.updated", {"codes_voided": [visit.pk]})
@@ -234,11 +235,13 @@ def test_the_code_stays_while_the_customer_does(card: Card, clock, latest_code, 
 
 def test_visits_without_a_pending_code_stay_as_they_are(card: Card, clock) -> None:
     other = waiting(card_of(person("chitra"), model="Another"))
-    visit_to(card, status="assigned", assigned_to=person("wasim"))
+    its_own = visit_to(card, status="assigned", assigned_to=person("wasim"))
     visit_to(card, status="completed", assigned_to=person("wasim"))
     before = list(Visit.objects.order_by("pk").values())
     as_("asha").patch(f"{URL}{card.pk}/", {"customer": person("deepak").pk})
-    assert list(Visit.objects.order_by("pk").values()) == before
+    after = list(Visit.objects.order_by("pk").values())
+    changed = {"customer_id": person("deepak").pk, "updated_at": after[1]["updated_at"]}
+    assert after == [{**row, **changed} if row["id"] == its_own.pk else row for row in before]
     assert before[0]["id"] == other.pk
     assert Event.objects.get(type="card.updated").facts == {}
 

@@ -347,6 +347,7 @@ def book_many(how_many: int) -> None:
     Visit.objects.bulk_create(
         Visit(
             card=machine,
+            customer=machine.customer,
             preferred_date=date(2026, 1, 1) + timedelta(days=n % 300),
             status="completed",
             service_type="normal",
