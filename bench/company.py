@@ -153,6 +153,7 @@ def _visits(chance: random.Random) -> Iterator[dict[str, Any]]:
         yield {
             "id": pk,
             "card_id": 1 + card,
+            "customer_id": FIRST_CUSTOMER + (1 + card) % CUSTOMERS,
             "description": "Not dispensing water",
             "service_type": "free" if free else "normal",
             "service_type_reason": "By the rule.",
