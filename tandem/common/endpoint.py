@@ -195,7 +195,7 @@ class Endpoint(APIView):
         text = self._read(request, pk)
         if text is None:
             raise NotFound
-        if wanted.strip() != "*" and etag(text) not in [tag.strip().removeprefix("W/") for tag in wanted.split(",")]:
+        if not _names(wanted, etag(text)):
             raise PreconditionFailed
 
     def _handled(self, request: Request, chosen: Operation) -> HttpResponse:
@@ -277,7 +277,7 @@ class Endpoint(APIView):
         if text is None:
             raise NotFound
         tag = etag(text)
-        if request.method in ("GET", "HEAD") and request.META.get("HTTP_IF_NONE_MATCH") == tag:
+        if request.method in ("GET", "HEAD") and _names(request.META.get("HTTP_IF_NONE_MATCH", ""), tag):
             unchanged = empty_answer()
             unchanged.status_code = 304
             unchanged["ETag"] = tag
@@ -339,6 +339,13 @@ def _everything(model: type[models.Model]) -> Rows:
 
 def etag(text: str) -> str:
     return f'"{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"'
+
+
+def _names(wanted: str, tag: str) -> bool:
+    """Whether `If-Match` or `If-None-Match` names a tag: alone, in a list, as a weak one, or as `*`. RFC 9110 §13.1."""
+    return (
+        wanted == tag or wanted.strip() == "*" or tag in [one.strip().removeprefix("W/") for one in wanted.split(",")]
+    )
 
 
 def find(rows: models.QuerySet[Model, Any], pk: Any) -> Model:

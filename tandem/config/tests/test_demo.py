@@ -22,7 +22,7 @@ from tandem.events.models import Event
 from tandem.fieldservice.models import Attendance, AttendanceStatus, Card, Feedback, ServiceEntry, Visit, VisitStatus
 from tandem.fieldservice.queries import free_visits, warranty_of
 from tandem.fieldservice.rules import states
-from tandem.fieldservice.rules.warranty import FreeDay, add_months, free_visit_allowed
+from tandem.fieldservice.rules.warranty import FreeDay, add_months, decide
 from tandem.sms.models import Message
 from tests.cast import Api
 
@@ -125,7 +125,7 @@ class TestItKeepsTheRules:
             known = earlier.setdefault(visit.card_id, [])
             day = visit.completed_on or visit.day
             if not visit.service_type_forced:
-                assert free_visit_allowed(warranty_of(visit.card), free_days=known, on=day)
+                assert decide(warranty_of(visit.card), free_days=known, on=day).is_free
             known.append(FreeDay(day, by_rule=not visit.service_type_forced))
 
     def test_no_machine_has_two_open_visits_on_a_day(self, company: demo.DemoSummary) -> None:

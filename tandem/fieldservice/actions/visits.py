@@ -385,7 +385,7 @@ def _cancelled(visit: Visit, reason: str, *, by: User, now: datetime) -> dict[st
 
 
 def _owner_still_may(visit: Visit, *, by: User) -> None:
-    if by.role != Role.ADMIN and visit.status in states.OPEN and visit.status not in states.OWNER_MAY_CHANGE:
+    if by.role != Role.ADMIN and visit.status in states.HAS_BEGUN:
         raise WorkHasBegun
 
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from tandem.accounts.models import Role
 from tandem.common.viewers import Viewer
 from tandem.fieldservice.models.card import Card
-from tandem.fieldservice.rules.states import OPEN
+from tandem.fieldservice.rules import states
 
 
 class ServiceType(models.TextChoices):
@@ -21,13 +21,13 @@ class ServiceType(models.TextChoices):
 
 
 class VisitStatus(models.TextChoices):
-    PENDING = "pending"
-    SCHEDULED = "scheduled"  # a day is fixed
-    ASSIGNED = "assigned"  # an admin put a named worker on it
-    IN_PROGRESS = "in_progress"
-    AWAITING_OTP = "awaiting_otp"
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
+    PENDING = states.PENDING
+    SCHEDULED = states.SCHEDULED  # a day is fixed
+    ASSIGNED = states.ASSIGNED  # an admin put a named worker on it
+    IN_PROGRESS = states.IN_PROGRESS
+    AWAITING_OTP = states.AWAITING_OTP
+    COMPLETED = states.COMPLETED
+    CANCELLED = states.CANCELLED
 
 
 class VisitType(models.TextChoices):
@@ -53,7 +53,7 @@ class VisitQuerySet(models.QuerySet["Visit"]):
         return self.none()
 
     def open(self) -> VisitQuerySet:
-        return self.filter(status__in=OPEN)
+        return self.filter(status__in=states.OPEN)
 
 
 # Where visits without a fixed day stand when they are ordered by it: behind all others.
@@ -118,7 +118,7 @@ class Visit(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["card", "day"], condition=Q(status__in=OPEN), name="one_open_visit_per_card_and_day"
+                fields=["card", "day"], condition=Q(status__in=states.OPEN), name="one_open_visit_per_card_and_day"
             ),
             models.CheckConstraint(condition=Q(amount_charged__gte=0), name="visit_amount_not_negative"),
         ]

@@ -68,9 +68,6 @@ OWNER_MAY_CHANGE: Final = (PENDING, SCHEDULED, ASSIGNED)
 
 HAS_BEGUN: Final = (IN_PROGRESS, AWAITING_OTP)
 
-# Where a code may be asked for, and from where an admin may complete without one.
-MAY_REQUEST_OTP: Final = tuple(state for state, moves in MOVES.items() if AWAITING_OTP in moves)
-
 # The moves that nothing but a written `status` stands for. The others are the effect of an action that does more: a
 # written `completed` would go round the code, a written `assigned` or `awaiting_otp` would have no worker, no code.
 MOVES_BY_HAND: Final = frozenset(

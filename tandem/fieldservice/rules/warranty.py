@@ -72,14 +72,6 @@ def add_months(day: date, months: int) -> date:
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
-def free_visit_allowed(warranty: Warranty, *, free_days: Iterable[FreeDay], on: date) -> bool:
-    """Say whether the rule makes a visit on this day free of charge.
-
-    Source: contract F §3 "Free or normal". free_days: those of the card's other visits, in any order.
-    """
-    return warranty.covers(on) and _obstacle(tuple(free_days), on) is None
-
-
 def next_free_day(warranty: Warranty, *, free_days: Iterable[FreeDay], since: date) -> date | None:
     """The earliest day, not before `since`, on which the rule gives a free visit; None when none is left."""
     if warranty.starts_on is None:
@@ -139,6 +131,7 @@ def decide_again(
 
 
 def _by_rule(warranty: Warranty, free_days: Sequence[FreeDay], on: date) -> Decision:
+    """What the rule gives on a day, and why. Source: contract F §3 "Free or normal"."""
     if warranty.card_type == OTHER_MAKE:
         return Decision(NORMAL, "The machine is of another make, outside the warranty programme.")
     if warranty.starts_on is None or warranty.ends_on is None:

@@ -165,6 +165,12 @@ class TestDetail:
             api.get(f"{URL}{visit.pk}/")
         assert len(queries) == 2, "who calls, and the visit with all that hangs on it"
 
+    @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+    def test_every_form_in_which_a_tag_is_known_brings_304(self, visit: Visit, form: str) -> None:
+        etag = as_("chitra").get(f"{URL}{visit.pk}/").headers["ETag"]
+        assert as_("chitra").get(f"{URL}{visit.pk}/", **{"If-None-Match": form.format(etag)}).status_code == 304
+        assert as_("chitra").get(f"{URL}{visit.pk}/", **{"If-None-Match": 'W/"x"'}).status_code == 200
+
     def test_an_etag_that_is_known_brings_304(self, visit: Visit) -> None:
         first = as_("chitra").get(f"{URL}{visit.pk}/")
         again = as_("chitra").get(f"{URL}{visit.pk}/", If_None_Match=first["ETag"])

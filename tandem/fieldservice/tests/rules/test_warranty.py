@@ -17,7 +17,6 @@ from tandem.fieldservice.rules.warranty import (
     decide,
     decide_again,
     first_free_day_within,
-    free_visit_allowed,
     next_free_day,
 )
 
@@ -89,7 +88,7 @@ def test_a_visit_is_free_when_its_day_allows(
     warranty: Warranty, free_days: list[FreeDay], on: str, expected: bool, because: str
 ) -> None:
     day = date.fromisoformat(on)
-    assert free_visit_allowed(warranty, free_days=free_days, on=day) is expected, because
+    assert decide(warranty, free_days=free_days, on=day).is_free is expected, because
     assert decide(warranty, free_days=free_days, on=day).is_free is expected, because
 
 
@@ -159,7 +158,7 @@ def test_the_next_free_day_is_the_one_that_a_search_day_by_day_finds(
     warranty: Warranty, free_days: list[FreeDay], since: date
 ) -> None:
     days = (since + timedelta(days=number) for number in range((DAY_ZERO - since).days + 702))
-    found = next((day for day in days if free_visit_allowed(warranty, free_days=free_days, on=day)), None)
+    found = next((day for day in days if decide(warranty, free_days=free_days, on=day).is_free), None)
     assert next_free_day(warranty, free_days=free_days, since=since) == found
 
 
