@@ -77,11 +77,6 @@ def test_the_table_and_the_stored_states_are_the_same() -> None:
 def test_a_code_may_be_asked_for_in_the_states_that_the_contract_names() -> None:
     asked_for = {state for state, moves in states.MOVES.items() if states.AWAITING_OTP in moves}
     assert asked_for == {"assigned", "scheduled", "in_progress", "awaiting_otp"}
-        "assigned",
-        "scheduled",
-        "in_progress",
-        "awaiting_otp",
-    }
 
 
 def test_owners_may_change_a_visit_until_it_is_in_progress() -> None:
