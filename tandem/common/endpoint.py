@@ -65,15 +65,16 @@ class Operation:
     """One method of one endpoint. gives: an Answer, a Listing, a plain JSON schema, or None for an empty 204.
 
     multipart: the body may also be a form with files. form: it may also be a form of texts (urlencoded). Anything else
-    than JSON is a 415 elsewhere. apart: the handler talks to somebody outside, so it never runs in a transaction, not
-    even with an Idempotency-Key.
+    than JSON is a 415 elsewhere. also: further statuses with the same shape. apart: the handler takes long and may be
+    carried out twice, or talks to somebody outside; so it never runs in a transaction of others, not even with an
+    Idempotency-Key.
     """
 
     who: Who
     takes: type[Serializer[Any]] | None = None
     gives: Answer | Listing | Mapping[str, Any] | None = None
     status: int = 200
-    also: Sequence[int] = ()  # further statuses of the same shape
+    also: Sequence[int] = ()
     refuses: Sequence[type[Refusal]] = ()
     adds: Mapping[str, Any] = field(default_factory=dict)  # keys beside the answer's own, name → schema
     query: Mapping[str, Any] = field(default_factory=dict)  # query parameters of a plain GET, name → schema

@@ -50,8 +50,9 @@ def once(
     """Carry `run` out unless this key already has an answer; then give that answer again.
 
     prepare: what `run` needs and takes its time; it writes nothing, and runs before the transaction. apart: `run` is
-    not to be in a transaction, for it talks to somebody outside; a crash in the middle then leaves its effects without
-    an answer, and they come a second time when the request is repeated.
+    not to be in a transaction, for it takes long, and on SQLite nobody else can write meanwhile, or for it talks to
+    somebody outside; a crash in the middle then leaves its effects without an answer, and they come a second time when
+    the request is repeated.
     """
     key = request.headers["Idempotency-Key"]
     if not 1 <= len(key) <= 255 or not key.isprintable():

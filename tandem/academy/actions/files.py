@@ -38,8 +38,8 @@ class TooManyFiles(Conflict):
 def add_file(entity: Entity, owner: Described, file: CheckedFile, *, by: User, now: datetime) -> tuple[str, list[str]]:
     """Store a file and add it to a record. Gives its key, and the keys of all files of the record.
 
-    The file is stored before the transaction begins, for that may be slow. Three queries. Raises TooManyFiles, and
-    NotFound when the record is deleted meanwhile; then the file is gone too.
+    The file is stored before the action's transaction begins, for that may be slow. Three queries. Raises
+    TooManyFiles, and NotFound when the record is deleted meanwhile; then the file is gone too.
     """
     with kept(file, entity=entity.value, pk=owner.pk) as key, transaction.atomic():
         locked = lock(type(owner), owner.pk)
