@@ -42,6 +42,11 @@ class Invalid(Refusal):
     def on(cls, field: str, message: str) -> Invalid:
         return cls({field: [message]})
 
+    @classmethod
+    def unknown(cls, field: str, pk: Any) -> Invalid:
+        """The refusal of an id in a body that names no record which the caller may see."""
+        return cls.on(field, f'Invalid pk "{pk}" - object does not exist.')
+
     def body(self) -> dict[str, Any]:
         return self.fields
 

@@ -102,7 +102,7 @@ def _enrollment(values: Mapping[str, Any]) -> Enrollment | None:
     if values.get("enrollment"):
         found = Enrollment.objects.live().filter(pk=values["enrollment"]).first()
         if found is None:
-            raise Invalid.on("enrollment", f'Invalid pk "{values["enrollment"]}" - object does not exist.')
+            raise Invalid.unknown("enrollment", values["enrollment"])
         return found
     if not values.get("cohort"):
         return None
@@ -118,7 +118,7 @@ def _known_client(lead: Lead, values: Mapping[str, Any]) -> Client | None:
         try:
             return lock(Client, values["client"])
         except NotFound:
-            raise Invalid.on("client", f'Invalid pk "{values["client"]}" - object does not exist.') from None
+            raise Invalid.unknown("client", values["client"]) from None
     if values.get("client_name") or lead.possible_client is None or lead.possible_client.deleted_at is not None:
         return None
     return lead.possible_client

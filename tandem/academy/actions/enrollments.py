@@ -181,7 +181,7 @@ def enroll(student_id: UUID, enrollment_id: UUID, *, by: User, now: datetime) ->
             Enrollment.objects.live().select_for_update(of=("self",), no_key=True).filter(pk=enrollment_id).first()
         )
         if enrollment is None:
-            raise unknown("enrollment", enrollment_id)
+            raise Invalid.unknown("enrollment", enrollment_id)
         if seats_of(student).filter(enrollment=enrollment).exists():
             raise AlreadyEnrolled
         seat = open_seat(student, enrollment, by=by, now=now)
@@ -253,17 +253,12 @@ def settle(student: Student, *, by: User, now: datetime) -> None:
     place_student(student, {"actual_cohort_id": place}, by=by, now=now)
 
 
-def unknown(field: str, pk: Any) -> Invalid:
-    """The refusal of an id in a body that names no live record."""
-    return Invalid.on(field, f'Invalid pk "{pk}" - object does not exist.')
-
-
 def locked_student(pk: Any) -> Student:
     """The live student, the row locked. Raises Invalid on `student`. One query."""
     try:
         return lock(Student, pk)
     except NotFound:
-        raise unknown("student", pk) from None
+        raise Invalid.unknown("student", pk) from None
 
 
 def locked_cohort(pk: Any, *, field: str) -> Cohort:
@@ -271,7 +266,7 @@ def locked_cohort(pk: Any, *, field: str) -> Cohort:
     try:
         return lock(Cohort, pk)
     except NotFound:
-        raise unknown(field, pk) from None
+        raise Invalid.unknown(field, pk) from None
 
 
 def seats_of(student: Student) -> Any:

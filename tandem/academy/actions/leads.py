@@ -14,7 +14,6 @@ from tandem.academy.actions.stages import (
     entry_of,
     in_batches,
     keep_stage,
-    no_pipeline,
     stages_of,
     stages_of_each,
     stages_to_enter,
@@ -81,7 +80,7 @@ class LeadsTogether(Together[Lead]):
 
     def _stages_in(self, pipeline: UUID | None) -> list[str] | None:
         if pipeline is not None and pipeline not in self._stages:
-            raise no_pipeline(pipeline)
+            raise Invalid.unknown("pipeline", pipeline)
         return self._stages[pipeline] if pipeline is not None else None
 
 
@@ -164,7 +163,7 @@ def reassign_leads(*, from_user: int, to_user: int, by: User, now: datetime) -> 
     Five queries, and two more for each further thousand. Raises Invalid on `from_user`, `to_user`.
     """
     if not User.objects.filter(pk=from_user).exists():
-        raise unknown("from_user", from_user)
+        raise Invalid.unknown("from_user", from_user)
     if from_user == to_user:
         raise Invalid.on("to_user", "Choose somebody else.")
     if not is_active_office_user(to_user):
@@ -187,11 +186,6 @@ def reassign_leads(*, from_user: int, to_user: int, by: User, now: datetime) -> 
     return len(leads)
 
 
-def unknown(field: str, pk: Any) -> Invalid:
-    """The refusal of an id in a body that names nothing."""
-    return Invalid.on(field, f'Invalid pk "{pk}" - object does not exist.')
-
-
 _NOT_RESPONSIBLE = "Choose an active office user."
 
 
@@ -209,7 +203,7 @@ def _check_people(
     if responsible is not None and not is_office_user(responsible):
         raise Invalid.on("responsible", _NOT_RESPONSIBLE)
     if possible_client is not None and not is_client(possible_client):
-        raise unknown("possible_client", possible_client)
+        raise Invalid.unknown("possible_client", possible_client)
 
 
 def _new_people(lead: Lead, values: Mapping[str, Any]) -> tuple[int | None, UUID | None]:

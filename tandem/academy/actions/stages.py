@@ -51,12 +51,8 @@ def stages_to_enter(pipeline: UUID) -> list[str]:
     Raises Invalid on `pipeline` when there is none.
     """
     if not _shared_lock().run({"pipeline": adapted(pipeline, _PK)}):
-        raise no_pipeline(pipeline)
+        raise Invalid.unknown("pipeline", pipeline)
     return stages_of(pipeline)
-
-
-def no_pipeline(pk: UUID) -> Invalid:
-    return Invalid.on("pipeline", f'Invalid pk "{pk}" - object does not exist.')
 
 
 def stages_of(pipeline: UUID) -> list[str]:

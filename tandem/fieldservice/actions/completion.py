@@ -128,7 +128,7 @@ def add_entry(work: Work, *, to: int, by: User, now: datetime) -> ServiceEntry:
     """
     visit = Visit.objects.visible_to(by).filter(pk=to).first()
     if visit is None:
-        raise Invalid.on("service", f'Invalid pk "{to}" - object does not exist.')
+        raise Invalid.unknown("service", to)
     with kept(work.image, entity="visit", pk=visit.pk) as image, transaction.atomic():
         visit = locked_visit(visit, by=by)
         if visit.status == states.CANCELLED:

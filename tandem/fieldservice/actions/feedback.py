@@ -33,7 +33,7 @@ def give_feedback(*, to: int, rating: int, comments: str, by: User, now: datetim
         rows = Visit.objects.filter(customer=by).select_for_update(of=("self",), no_key=True)
         visit = rows.filter(pk=to).first()
         if visit is None:
-            raise Invalid.on("service", f'Invalid pk "{to}" - object does not exist.')
+            raise Invalid.unknown("service", to)
         if visit.status != states.COMPLETED:
             raise NotCompleted
         if Feedback.objects.filter(visit=visit).exists():

@@ -419,7 +419,7 @@ def _write(
 def _bookable_card(pk: int, *, by: User) -> Card:
     card = _bookable(by.role).first(pk=pk, **{VIEWER: by.pk})
     if card is None:
-        raise Invalid.on("card", f'Invalid pk "{pk}" - object does not exist.')
+        raise Invalid.unknown("card", pk)
     return card
 
 
