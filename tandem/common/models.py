@@ -67,3 +67,14 @@ class PeriodicJob(models.Model):
     lease_until = models.DateTimeField(null=True)
     runner = models.UUIDField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
+
+
+class Installation(models.Model):
+    """What the database knows of the installation that uses it: one row, `THE_ONE`.
+
+    written_at: when somebody last tried whether a row can be written; see `config.health`.
+    """
+
+    THE_ONE = 1
+
+    written_at = models.DateTimeField(null=True)
