@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 
 from tandem.config import restore
+from tandem.config.backup import write
 from tandem.config.restore import STAGING
 from tests.installation import Installation, copy_of, empty, prepared
 
@@ -289,6 +290,14 @@ def test_replacing_files_can_be_interrupted_at_every_step(
         assert ((tmp_path / companion).exists(), (replaced / companion).read_text()) == (False, "old")
     assert not (tmp_path / STAGING).exists()
     assert not restore.finish_interrupted(tmp_path)
+
+
+def test_what_is_no_file_is_not_replaced_by_a_backup(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SystemExit) as refused:
+        write(tmp_path / "pipe")
+    assert str(refused.value) == f"tandem: {tmp_path / 'pipe'} is there already and is no file; name the file to write"
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_backup_that_cannot_be_written_says_so(installation: Installation, tmp_path: Path) -> None:
