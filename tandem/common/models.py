@@ -73,8 +73,10 @@ class Installation(models.Model):
     """What the database knows of the installation that uses it: one row, `THE_ONE`.
 
     written_at: when somebody last tried whether a row can be written; see `config.health`.
+    key_fingerprint: tells the secret key from others and does not tell what it is; see `config.secret_key`.
     """
 
     THE_ONE = 1
 
     written_at = models.DateTimeField(null=True)
+    key_fingerprint = models.CharField(max_length=64, blank=True)

@@ -59,7 +59,9 @@ def _drain() -> None:
     import django
 
     django.setup()
-    from tandem.config import worker
+    from tandem.config import secret_key, worker
+
+    secret_key.demand_one()
 
     worker.drain()
 

@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     migrate = commands.add_parser("migrate", help="prepare the database, or bring it up to date")
+    migrate.add_argument(
+        "--new-key", action="store_true", help="go on with another secret key, for the old one is lost"
+    )
     migrate.set_defaults(run=_migrate)
 
     admin = commands.add_parser("createadmin", help="create a user who may do everything")
@@ -75,18 +78,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def _migrate(options: argparse.Namespace) -> None:
     settings = _prepare()
-    from tandem.config import database, instance
+    from tandem.config import database, instance, secret_key
 
     with _database_errors_in_one_line():
         state = database.schema_state()
         if state.unknown:
             raise SystemExit(f"tandem: {state.trouble}")
-        if not state.missing:
+        if not options.new_key and (trouble := secret_key.trouble()):
+            raise SystemExit(f"tandem: {trouble}")
+        if not state.missing and secret_key.is_known():
             database.index_names()  # the right to do so may have come since
             print("The database is up to date.")
             return
         with instance.alone(settings.DATA_DIR, wanted_for="a migration"):
-            database.migrate()
+            secret_key.keep()
+            if state.missing:
+                database.migrate()
+            secret_key.make_known()
     print(f"The database is prepared: {len(state.missing)} migrations applied.")
 
 
@@ -197,14 +205,15 @@ def _prepare() -> LazySettings:
 
 
 def _prepare_for_use() -> LazySettings:
-    """As `_prepare`, and hold the instance lock with others, on a database whose schema is the right one."""
+    """As `_prepare`, and hold the instance lock with others, on a database whose schema and key are the right ones."""
     settings = _prepare()
-    from tandem.config import database, instance
+    from tandem.config import database, instance, secret_key
 
     instance.share(settings.DATA_DIR)
     with _database_errors_in_one_line():
         if trouble := database.schema_state().trouble:
             raise SystemExit(f"tandem: {trouble}")
+        secret_key.demand()
     return settings
 
 

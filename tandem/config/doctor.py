@@ -99,7 +99,13 @@ def disk_space() -> Finding:
 
 def secret_key() -> Finding:
     from tandem.config.safety import weakness
+    from tandem.config.secret_key import file, is_there
 
+    if not is_there():
+        return problem(
+            f"there is none in {file()}",
+            "run `tandem migrate` in a new installation; else bring it back from a backup (its member secret_key)",
+        )
     if weak := weakness(settings.SECRET_KEY):
         return problem(f"it {weak}", "leave TANDEM_SECRET_KEY empty, and a good one is made and kept")
     kept = settings.DATA_DIR / "secret_key"
@@ -127,6 +133,19 @@ def database_reachable() -> Finding:
         if connection.pg_version < 140000:  # type: ignore[attr-defined]
             return problem(f"PostgreSQL {version}", "PostgreSQL 14 or newer is needed")
         return ok(f"PostgreSQL {version}")
+
+
+def known_key() -> Finding:
+    from tandem.config.secret_key import is_known, trouble
+
+    if found := trouble():
+        found, _, cure = found.partition("; ")
+        return problem(found, cure)
+    return (
+        ok("the one that the database was used with")
+        if is_known()
+        else warning("the database knows none yet", "run `tandem migrate`")
+    )
 
 
 def database_writable() -> Finding:
@@ -292,6 +311,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "disk space": disk_space,
     "secret key": secret_key,
     "database": database_reachable,
+    "known key": known_key,
     "writing": database_writable,
     "migrations": migrations,
     "searches": searches,

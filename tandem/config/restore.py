@@ -43,7 +43,7 @@ def restore(file: Path, *, force: bool) -> str:
     from tandem.common import moments
 
     data_dir: Path = settings.DATA_DIR
-    if not force and _has_data():
+    if not force and has_data():
         raise SystemExit("tandem: there is data already; say --force to replace it (make a backup first)")
     _check_that_nobody_is_connected()
     connection.close()
@@ -73,7 +73,7 @@ def finish_interrupted(data_dir: Path) -> bool:
     return True
 
 
-def _has_data() -> bool:
+def has_data() -> bool:
     from django.db import DatabaseError, connection
 
     from tandem.accounts.models import User

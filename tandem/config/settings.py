@@ -5,8 +5,8 @@ Each variable is explained, with unit, default and reason, in docs/settings.md; 
 
 from __future__ import annotations
 
-import os
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,26 +20,19 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # --- Where things live ---------------------------------------------------------------------------------------------
 DATA_DIR = env.path("TANDEM_DATA_DIR", Path.cwd() / "var", shown="./var")
 DEBUG = env.flag("TANDEM_DEBUG", False)
+with suppress(OSError):  # told in one line by whatever needs it
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 
 def _kept_secret() -> str:
-    """The secret of this installation: made at the first start and kept, readable by its owner alone."""
-    kept = DATA_DIR / "secret_key"
-    if kept.exists():
-        return kept.read_text().strip()
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
-    made = secrets.token_urlsafe(50)
-    # Written apart and then linked into place, so that nobody ever reads half of it, and the first one wins.
-    draft = DATA_DIR / f"secret_key.{os.getpid()}"
-    with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(made)
-    try:
-        os.link(draft, kept)
-    except FileExistsError:  # another process of the same first start was quicker
-        return kept.read_text().strip()
-    finally:
-        draft.unlink()
-    return made
+    """The secret of this installation, which `tandem migrate` made and kept (secret_key.py).
+
+    While there is none, one for this process alone: whatever works with the database asks first whether it was kept.
+    """
+    with suppress(OSError):
+        if kept := (DATA_DIR / "secret_key").read_text().strip():
+            return kept
+    return secrets.token_urlsafe(50)
 
 
 SECRET_KEY = env.text("TANDEM_SECRET_KEY") or _kept_secret()

@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("written_at", models.DateTimeField(null=True)),
+                ("key_fingerprint", models.CharField(blank=True, max_length=64)),
             ],
         ),
     ]

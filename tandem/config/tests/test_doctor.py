@@ -14,8 +14,8 @@ import pytest
 from django.db import OperationalError, connection
 
 from tandem.common import moments
-from tandem.common.models import PeriodicJob
-from tandem.config import doctor, health, instance, jobs
+from tandem.common.models import Installation, PeriodicJob
+from tandem.config import doctor, health, instance, jobs, secret_key
 from tandem.config.database import SchemaState
 from tandem.config.doctor import CHECKS, Verdict
 from tandem.sms.outbox import queue_message
@@ -49,6 +49,12 @@ class Broken:
 
     def readable_secret(self) -> None:
         (self.settings.DATA_DIR / "secret_key").chmod(0o644)
+
+    def lost_secret(self) -> None:
+        (self.settings.DATA_DIR / "secret_key").unlink()
+
+    def another_secret(self) -> None:
+        Installation.objects.create(pk=Installation.THE_ONE, key_fingerprint="0" * 64)
 
     def full_disk(self) -> None:
         self.patch.setattr(shutil, "disk_usage", lambda _: Usage(10**10, 10**10 - 10**8, 10**8))
@@ -100,6 +106,8 @@ CASES: list[tuple[str, Callable[[Broken], None], Verdict, str, str]] = [
     ("secret key", lambda it: it.set(SECRET_KEY="short"), Verdict.PROBLEM, "shorter", "leave TANDEM_SECRET_KEY empty"),
     ("secret key", Broken.readable_secret, Verdict.PROBLEM, "read by others (mode 644)", "chmod 600"),
     ("database", Broken.database_away, Verdict.PROBLEM, "could not be checked", "DATABASE_URL"),
+    ("secret key", Broken.lost_secret, Verdict.PROBLEM, "there is none", "from a backup"),
+    ("known key", Broken.another_secret, Verdict.PROBLEM, "another one than", "bring the old one back"),
     ("writing", Broken.read_only, Verdict.PROBLEM, "readonly", "DATABASE_URL"),
     ("migrations", Broken.unmigrated, Verdict.PROBLEM, "not prepared", "run `tandem migrate`"),
     ("searches", Broken.unindexed, Verdict.WARNING, "whole tables", "CREATE EXTENSION"),
@@ -180,6 +188,7 @@ def test_each_check_has_a_case_in_which_it_fails() -> None:
 
 def test_a_sound_installation_has_nothing_to_mend(broken: Broken, capsys: pytest.CaptureFixture[str]) -> None:
     person("asha")
+    secret_key.make_known()
     PeriodicJob.objects.create(name=jobs.HEARTBEAT, last_finished_at=moments.now())
     broken.set(SMS_BACKEND="file", ALLOWED_HOSTS=["crm.example.com"], DEBUG=False, LOGIN_THROTTLE=True)
     # A database in memory, as the tests have it, knows no WAL.
