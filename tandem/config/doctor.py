@@ -233,6 +233,62 @@ def webhooks_waiting() -> Finding:
     return ok("none is late")
 
 
+def broker() -> Finding:
+    if not settings.BROKER_URL:
+        return ok("none is set; workers look twice a second")
+    from tandem.config.broker import silence
+
+    if why := silence(settings.BROKER_URL):
+        return warning(
+            f"does not answer ({why}); workers look twice a second all the same",
+            "does it run, may this machine reach it, and is TANDEM_BROKER_URL right, its password included?",
+        )
+    return ok("answers")
+
+
+def replica() -> Finding:
+    from django.db import DatabaseError, connections
+
+    if "replica" not in connections:
+        return ok("none is set; reports and exports read the database itself")
+    try:
+        with connections["replica"].cursor() as cursor:
+            cursor.execute("SELECT 1 FROM django_migrations")
+    except DatabaseError as away:
+        return problem(
+            f"cannot be read, so reports and exports are refused: {' '.join(str(away).split())}",
+            "does it run, may this machine reach it, and is DATABASE_REPLICA_URL right? Else: set it to nothing",
+        )
+    return ok("can be read")
+
+
+def uploads() -> Finding:
+    """In a bucket: store a file, read it, delete it, for an account may have one of these rights and not the others."""
+    from tandem.files.checked import CheckedFile
+    from tandem.files.storage import keep, opened, remove
+
+    if not settings.S3_BUCKET:
+        directory = settings.DATA_DIR / "files"
+        # Nothing is stored to find out: what another user than the service's makes there would be in its way.
+        if directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
+            return problem(f"{directory} is not writable for this user", f"chown -R $(id -un) {directory}")
+        return ok(f"kept in {directory}")
+    try:
+        key = keep(CheckedFile(b"doctor", "txt"), entity="doctor", pk=0)
+        try:
+            if (file := opened(key)) is not None:
+                file.close()
+        finally:
+            remove(key)
+    except Exception as failed:  # each store has errors of its own
+        return problem(
+            f"no file can be kept in the bucket: {type(failed).__name__}: {' '.join(str(failed).split())}",
+            "is there a bucket TANDEM_S3_BUCKET at TANDEM_S3_ENDPOINT_URL in TANDEM_S3_REGION, and may the account of "
+            "TANDEM_S3_ACCESS_KEY read, write and delete objects there?",
+        )
+    return ok(f"can be kept in the bucket {settings.S3_BUCKET}")
+
+
 def sms_backend() -> Finding:
     from tandem.sms.backends import missing_settings
 
@@ -319,6 +375,9 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "periodic jobs": failing_jobs,
     "text messages": messages_waiting,
     "webhooks": webhooks_waiting,
+    "broker": broker,
+    "replica": replica,
+    "uploads": uploads,
     "SMS backend": sms_backend,
     "time zone": time_zone,
     "phone region": phone_region,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections import namedtuple
@@ -15,12 +16,14 @@ from django.db import OperationalError, connection
 
 from tandem.common import moments
 from tandem.common.models import Installation, PeriodicJob
+from tandem.common.postgresql.base import DatabaseWrapper as PostgreSQL
 from tandem.config import doctor, health, instance, jobs, secret_key
 from tandem.config.database import SchemaState
 from tandem.config.doctor import CHECKS, Verdict
 from tandem.sms.outbox import queue_message
 from tandem.webhooks.models import Notice
 from tests.cast import person
+from tests.installation import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +95,27 @@ class Broken:
         at = moments.now() - EARLIER
         Notice.objects.create(sequence=1, model="Lead", type="lead.updated", kind="updated", record="r", at=at, data={})
 
+    def silent_broker(self) -> None:
+        self.set(BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
+
+    def replica_away(self) -> None:
+        away = {**connection.settings_dict, "ENGINE": "tandem.common.postgresql", "HOST": "127.0.0.1"}
+        away |= {"PORT": str(free_port()), "OPTIONS": {"connect_timeout": 5}}
+        replica = PostgreSQL(away, alias="replica")
+        self.patch.setattr("django.db.connections", {"replica": replica})
+
+    def bucket_away(self) -> None:
+        options = {"bucket_name": "b", "endpoint_url": f"http://127.0.0.1:{free_port()}"}
+        options |= {"access_key": "k", "secret_key": "s", "region_name": "eu-west-1"}
+        bucket = {"BACKEND": "tandem.files.buckets.Bucket", "OPTIONS": options}
+        self.set(S3_BUCKET="b", STORAGES=self.settings.STORAGES | {"files": bucket})
+
+    def files_of_another(self) -> None:
+        directory = self.settings.DATA_DIR / "files"
+        directory.mkdir()
+        may = os.access
+        self.patch.setattr(os, "access", lambda path, mode: path != directory and may(path, mode))
+
     def lost_assets(self) -> None:
         self.patch.setattr("django.contrib.staticfiles.finders.find", lambda _: None)
 
@@ -115,6 +139,10 @@ CASES: list[tuple[str, Callable[[Broken], None], Verdict, str, str]] = [
     ("periodic jobs", Broken.failing_job, Verdict.PROBLEM, "autoassign: ValueError", "see the log"),
     ("text messages", Broken.late_message, Verdict.PROBLEM, "has been due for 600 s", "does the gateway answer"),
     ("webhooks", Broken.late_webhook, Verdict.PROBLEM, "has been due for 600 s", "is the worker alive"),
+    ("broker", Broken.silent_broker, Verdict.WARNING, "does not answer (", "is TANDEM_BROKER_URL right"),
+    ("replica", Broken.replica_away, Verdict.PROBLEM, "reports and exports are refused", "DATABASE_REPLICA_URL right"),
+    ("uploads", Broken.bucket_away, Verdict.PROBLEM, "kept in the bucket: EndpointConnectionError", "TANDEM_S3_ACC"),
+    ("uploads", Broken.files_of_another, Verdict.PROBLEM, "is not writable for this user", "chown"),
     (
         "SMS backend",
         lambda it: it.set(SMS_BACKEND="http", SMS_HTTP_URL=""),
