@@ -36,8 +36,8 @@ def _kept_secret() -> str:
 
 
 SECRET_KEY = env.text("TANDEM_SECRET_KEY") or _kept_secret()
-ALLOWED_HOSTS = env.words("TANDEM_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-PUBLIC_URL = env.text("TANDEM_PUBLIC_URL")
+ALLOWED_HOSTS = env.hosts("TANDEM_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+PUBLIC_URL = env.address("TANDEM_PUBLIC_URL")
 TRUSTED_PROXIES = env.networks("TANDEM_TRUSTED_PROXIES")
 
 # --- Database ------------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ SIMPLE_JWT = {
 
 # --- The API -------------------------------------------------------------------------------------------------------
 MAX_UNPAGED = env.whole("TANDEM_MAX_UNPAGED", 1000, least=1)
-CORS_ORIGINS = env.words("TANDEM_CORS_ORIGINS")
+CORS_ORIGINS = env.origins("TANDEM_CORS_ORIGINS")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "tandem.accounts.authentication.AccessTokens",
@@ -202,7 +202,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576  # bytes of a JSON body
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # --- Background work -----------------------------------------------------------------------------------------------
-BROKER_URL = env.text("TANDEM_BROKER_URL")
+BROKER_URL = env.url("TANDEM_BROKER_URL", schemes=("amqp", "amqps", "redis", "rediss"))
 if BROKER_URL and find_spec("celery") is None:
     raise env.BadSetting("TANDEM_BROKER_URL", "it needs more packages; install tandem[broker]")
 
@@ -212,7 +212,7 @@ _bucket: dict[str, Any] = {
     "BACKEND": "tandem.files.buckets.Bucket",
     "OPTIONS": {
         "bucket_name": S3_BUCKET,
-        "endpoint_url": env.text("TANDEM_S3_ENDPOINT_URL") or None,
+        "endpoint_url": env.url("TANDEM_S3_ENDPOINT_URL") or None,
         "region_name": env.text("TANDEM_S3_REGION") or None,
         "access_key": env.text("TANDEM_S3_ACCESS_KEY") or None,
         "secret_key": env.text("TANDEM_S3_SECRET_KEY") or None,
@@ -246,7 +246,7 @@ CRM_AUTOASSIGN_EVERY_MINUTES = env.whole("CRM_AUTOASSIGN_EVERY_MINUTES", 0)
 # --- SMS -----------------------------------------------------------------------------------------------------------
 SMS_BACKEND = env.choice("TANDEM_SMS_BACKEND", "console", ["console", "file", "http", "twilio"])
 SMS_FILE = env.path("TANDEM_SMS_FILE", DATA_DIR / "sms.jsonl", shown="$TANDEM_DATA_DIR/sms.jsonl")
-SMS_HTTP_URL = env.text("TANDEM_SMS_HTTP_URL")
+SMS_HTTP_URL = env.url("TANDEM_SMS_HTTP_URL")
 SMS_HTTP_TOKEN = env.text("TANDEM_SMS_HTTP_TOKEN")
 SMS_TWILIO_ACCOUNT = env.text("TANDEM_SMS_TWILIO_ACCOUNT")
 SMS_TWILIO_TOKEN = env.text("TANDEM_SMS_TWILIO_TOKEN")
@@ -265,7 +265,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # they ask for those two
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-CSRF_TRUSTED_ORIGINS = [PUBLIC_URL.rstrip("/")] if PUBLIC_URL else []
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 X_FRAME_OPTIONS = "DENY"
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
