@@ -7,6 +7,7 @@ wrong is told in one line on stderr, with exit code 1.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import warnings
@@ -30,6 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.run(options)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except OSError as failed:
+        if failed.errno not in _NO_BUGS:
+            raise
+        where = f": {failed.filename}" if failed.filename else ""
+        raise SystemExit(f"tandem: {failed.strerror}{where}") from None
+
+
+# What the machine refuses, whatever the program does.
+_NO_BUGS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -195,8 +205,10 @@ def _prepare() -> LazySettings:
     import django
     from django.conf import settings
 
-    from tandem.config import restore
+    from tandem.config import instance, restore
 
+    if reason := instance.unusable(settings.DATA_DIR):
+        raise SystemExit(f"tandem: the data directory cannot be used: {reason}; set TANDEM_DATA_DIR, or mend it")
     if restore.finish_interrupted(settings.DATA_DIR):
         # The secret key may be another one now, and the settings have read the old one: begin anew.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606

@@ -82,6 +82,8 @@ def versions() -> Finding:
 
 def data_directory() -> Finding:
     directory: Path = settings.DATA_DIR
+    if directory.exists() and not directory.is_dir():
+        return problem(f"{directory} is no directory", "set TANDEM_DATA_DIR to one")
     if not directory.is_dir():
         return problem(f"{directory} does not exist", "run `tandem migrate`, or set TANDEM_DATA_DIR")
     if not os.access(directory, os.W_OK | os.X_OK):

@@ -119,6 +119,10 @@ class Broken:
     def lost_assets(self) -> None:
         self.patch.setattr("django.contrib.staticfiles.finders.find", lambda _: None)
 
+    def no_directory(self) -> None:
+        (self.settings.DATA_DIR / "file").touch()
+        self.set(DATA_DIR=self.settings.DATA_DIR / "file")
+
     def directory_gone(self) -> None:
         self.set(DATA_DIR=self.settings.DATA_DIR / "gone")
 
@@ -126,6 +130,7 @@ class Broken:
 CASES: list[tuple[str, Callable[[Broken], None], Verdict, str, str]] = [
     ("versions", Broken.old_sqlite, Verdict.PROBLEM, "SQLite", "3.38"),
     ("data directory", Broken.directory_gone, Verdict.PROBLEM, "does not exist", "tandem migrate"),
+    ("data directory", Broken.no_directory, Verdict.PROBLEM, "is no directory", "set TANDEM_DATA_DIR"),
     ("disk space", Broken.full_disk, Verdict.PROBLEM, "0.1 GB free", "free some space"),
     ("secret key", lambda it: it.set(SECRET_KEY="short"), Verdict.PROBLEM, "shorter", "leave TANDEM_SECRET_KEY empty"),
     ("secret key", Broken.readable_secret, Verdict.PROBLEM, "read by others (mode 644)", "chmod 600"),
