@@ -116,17 +116,18 @@ def _createadmin(options: argparse.Namespace) -> None:
     from tandem.common.errors import Refusal
 
     try:
-        user = create_user(
-            {
-                "role": Role.ADMIN,
-                "username": options.username,
-                "phone": options.phone,
-                "name": options.name,
-                "password": options.password,
-            },
-            by=None,
-            now=moments.now(),
-        )
+        with _database_errors_in_one_line():
+            user = create_user(
+                {
+                    "role": Role.ADMIN,
+                    "username": options.username,
+                    "phone": options.phone,
+                    "name": options.name,
+                    "password": options.password,
+                },
+                by=None,
+                now=moments.now(),
+            )
     except Refusal as refused:
         raise SystemExit(f"tandem: {_in_one_line(refused)}") from None
     print(f"Created the admin {user.username} ({user.phone}).")
@@ -139,7 +140,8 @@ def _demo(options: argparse.Namespace) -> None:
     from tandem.config import demo
 
     try:
-        print(demo.load(now=moments.now()))
+        with _database_errors_in_one_line():
+            print(demo.load(now=moments.now()))
     except Refusal as refused:
         raise SystemExit(f"tandem: {_in_one_line(refused)}") from None
 
@@ -231,13 +233,25 @@ def _prepare_for_use() -> LazySettings:
 
 @contextmanager
 def _database_errors_in_one_line() -> Iterator[None]:
-    from django.db import OperationalError
+    """For what is no bug: the database is away or full, or this user has not the rights in it that are needed."""
+    from django.db import DatabaseError, OperationalError
+    from django.db.migrations.exceptions import MigrationSchemaMissing
 
     try:
         yield
-    except OperationalError as away:
-        reason = " ".join(str(away).split())
+    except (DatabaseError, MigrationSchemaMissing) as refused:
+        if not isinstance(refused, OperationalError | MigrationSchemaMissing) and _sqlstate(refused) not in _NO_RIGHTS:
+            raise
+        reason = " ".join(str(refused).split())
         raise SystemExit(f"tandem: the database cannot be used: {reason}") from None
+
+
+# PostgreSQL's: insufficient_privilege, invalid_schema_name (no right to see one either), read_only_sql_transaction.
+_NO_RIGHTS = {"42501", "3F000", "25006"}
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
 
 
 def _in_one_line(refused: Refusal) -> str:

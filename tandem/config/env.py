@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from zoneinfo import available_timezones
 
 import phonenumbers
+from psycopg import ProgrammingError, conninfo
 
 Value = TypeVar("Value")
 
@@ -78,12 +79,13 @@ def flag(name: str, default: bool = False) -> bool:
     return _read(name, default, parse, shown="on" if default else "off")
 
 
-def whole(name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
+def whole(name: str, default: int, *, least: int = 0, most: int) -> int:
+    """most: what nobody can mean to exceed, or what days and moments cannot be reckoned with any more."""
+
     def parse(raw: str) -> int:
-        number = int(raw)
-        if number < least or (most is not None and number > most):
-            raise ValueError(f"{number} is outside {least} … {'any' if most is None else most}")
-        return number
+        if not re.fullmatch(r"-?[0-9]{1,18}", raw) or not least <= int(raw) <= most:
+            raise ValueError(f"{raw[:40]!r} is no whole number from {least} to {most}")
+        return int(raw)
 
     return _read(name, default, parse)
 
@@ -175,6 +177,11 @@ def database_url(name: str) -> dict[str, object] | None:
         except ValueError:
             # The reason would quote what stands there, and that may be a part of the password.
             raise ValueError("the port is no number; in a password, write / as %2F, : as %3A, @ as %40") from None
+        options = dict(parse_qsl(url.query))
+        try:
+            conninfo.make_conninfo(**options)
+        except ProgrammingError as refused:  # it quotes names of options only
+            raise ValueError(f"behind the question mark: {str(refused).strip()}") from None
         return {
             "ENGINE": "tandem.common.postgresql",
             "NAME": unquote(url.path.lstrip("/")) or "tandem",
@@ -182,7 +189,7 @@ def database_url(name: str) -> dict[str, object] | None:
             "PASSWORD": unquote(url.password or ""),
             "HOST": unquote(url.hostname or ""),
             "PORT": str(port or ""),
-            "OPTIONS": dict(parse_qsl(url.query)),
+            "OPTIONS": options,
         }
 
     return _read(name, None, parse, shown="")

@@ -54,17 +54,15 @@ _SQLITE: dict[str, Any] = {
         "init_command": "PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",
     },
 }
+_prepare_after = env.whole("TANDEM_PREPARE_AFTER", 2, most=1_000_000)
 _default: dict[str, Any] = _postgresql or _SQLITE
 if _postgresql:
     # Prepared on the server from the third use on: a read then costs no parsing and no planning there.
-    _prepare_after = env.whole("TANDEM_PREPARE_AFTER", 2)
     _default["OPTIONS"] |= {
         "server_side_binding": True,
         "prepare_threshold": _prepare_after or None,
         "connect_timeout": 5,
     }
-else:
-    env.whole("TANDEM_PREPARE_AFTER", 2)
 _default["CONN_MAX_AGE"] = None
 DATABASES = {"default": _default}
 _replica: dict[str, Any] | None = env.database_url("DATABASE_REPLICA_URL")
@@ -161,8 +159,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTHENTICATION_BACKENDS = ["tandem.accounts.backends.Accounts"]
 LOGIN_THROTTLE = env.choice("TANDEM_LOGIN_THROTTLE", "on", ["on", "off"]) == "on"
-ACCESS_TOKEN_MINUTES = env.whole("TANDEM_ACCESS_TOKEN_MINUTES", 30, least=1)
-REFRESH_TOKEN_DAYS = env.whole("TANDEM_REFRESH_TOKEN_DAYS", 30, least=1)
+ACCESS_TOKEN_MINUTES = env.whole("TANDEM_ACCESS_TOKEN_MINUTES", 30, least=1, most=525_600)
+REFRESH_TOKEN_DAYS = env.whole("TANDEM_REFRESH_TOKEN_DAYS", 30, least=1, most=3_650)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_MINUTES),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=REFRESH_TOKEN_DAYS),
@@ -172,7 +170,7 @@ SIMPLE_JWT = {
 }
 
 # --- The API -------------------------------------------------------------------------------------------------------
-MAX_UNPAGED = env.whole("TANDEM_MAX_UNPAGED", 1000, least=1)
+MAX_UNPAGED = env.whole("TANDEM_MAX_UNPAGED", 1000, least=1, most=1_000_000)
 CORS_ORIGINS = env.origins("TANDEM_CORS_ORIGINS")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -237,11 +235,11 @@ STORAGES: dict[str, Any] = {
 
 # --- Contract F: field service -------------------------------------------------------------------------------------
 CRM_ALLOW_CUSTOMER_CARD_CREATE = env.flag("CRM_ALLOW_CUSTOMER_CARD_CREATE", False)
-CRM_BOOKING_WINDOW_DAYS = env.whole("CRM_BOOKING_WINDOW_DAYS", 30, least=1)
-CRM_MAX_VISITS_PER_DAY = env.whole("CRM_MAX_VISITS_PER_DAY", 8, least=1)
+CRM_BOOKING_WINDOW_DAYS = env.whole("CRM_BOOKING_WINDOW_DAYS", 30, least=1, most=3_650)
+CRM_MAX_VISITS_PER_DAY = env.whole("CRM_MAX_VISITS_PER_DAY", 8, least=1, most=1_000)
 CRM_OTP_DIGITS = env.whole("CRM_OTP_DIGITS", 6, least=4, most=8)
 CRM_OTP_IN_ANSWER = env.flag("CRM_OTP_IN_ANSWER", False)
-CRM_AUTOASSIGN_EVERY_MINUTES = env.whole("CRM_AUTOASSIGN_EVERY_MINUTES", 0)
+CRM_AUTOASSIGN_EVERY_MINUTES = env.whole("CRM_AUTOASSIGN_EVERY_MINUTES", 0, most=525_600)
 
 # --- SMS -----------------------------------------------------------------------------------------------------------
 SMS_BACKEND = env.choice("TANDEM_SMS_BACKEND", "console", ["console", "file", "http", "twilio"])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import uuid
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.db import OperationalError, connection
 
 from tandem.config import cli, instance
-from tests.installation import Installation, free_port
+from tests.installation import Installation, empty, free_port, prepared
 
 COMMANDS = [
     ["migrate"],
@@ -74,3 +77,33 @@ def test_what_the_machine_refuses_is_one_line_and_a_bug_is_not(monkeypatch: pyte
     monkeypatch.setattr(cli, "_migrate", bug)
     with pytest.raises(FileNotFoundError):
         cli.main(["migrate"])
+
+
+def test_createadmin_on_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(cli, "_prepare_for_use", lambda: None)
+    monkeypatch.setattr("tandem.accounts.actions.users.create_user", full)
+    with pytest.raises(SystemExit) as refused:
+        cli.main(COMMANDS[1])
+    assert str(refused.value) == "tandem: the database cannot be used: database or disk is full"
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no rights but the files'")
+@pytest.mark.parametrize("command", [["migrate"], ["worker"], ["createadmin", *COMMANDS[1][1:]]])
+def test_a_role_without_rights_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    role = f"tandem_nobody_{uuid.uuid4().hex[:8]}"
+    with prepared(tmp_path / "ready") as ready, empty(tmp_path / "bare") as bare:
+        ready.execute(f"CREATE ROLE {role} LOGIN")
+        try:
+            for installation in (ready, bare):
+                url = urlsplit(installation.environment["DATABASE_URL"])
+                login = f"{role}@{url.netloc.rpartition('@')[2]}"
+                installation.settings = {"DATABASE_URL": urlunsplit(url._replace(netloc=login))}
+                refused = installation.tandem(*command)
+                assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
+                assert refused.stderr.startswith("tandem: the database ")
+        finally:
+            ready.execute(f"DROP ROLE {role}")

@@ -21,6 +21,14 @@ NO_ADDRESS = "it is no address that begins with https:// or http:// and a host n
 NOTHING_BEHIND = "it is scheme and name alone, nothing behind them, such as https://crm.example.com"
 
 
+def _whole(name: str, default: str) -> int:
+    return env.whole(name, 6, least=4, most=8)
+
+
+def _database(name: str, default: str) -> dict[str, object] | None:
+    return env.database_url(name)
+
+
 def _address(name: str, default: str) -> str:
     return env.address(name)
 
@@ -43,6 +51,11 @@ def _broker(name: str, default: str) -> str:
         (env.zone, "Mars/X", "'Mars/X' is no time zone; use a name such as Asia/Kolkata"),
         (env.zone, "../etc/passwd", "'../etc/passwd' is no time zone; use a name such as Asia/Kolkata"),
         (env.region, "XX", "'XX' is no country; use two letters such as IN"),
+        (_whole, "six", "'six' is no whole number from 4 to 8"),
+        (_whole, "9", "'9' is no whole number from 4 to 8"),
+        (_whole, "1_0", "'1_0' is no whole number from 4 to 8"),
+        (_whole, "9" * 5000, f"'{'9' * 40}' is no whole number from 4 to 8"),
+        (_database, "postgresql://a@b/c?bogus=1", 'behind the question mark: invalid connection option "bogus"'),
         (env.hosts, "a.example.com,https://crm.example.com", f"'https://crm.example.com' {NO_HOST}"),
         (env.hosts, "crm.example.com:8000", f"'crm.example.com:8000' {NO_HOST}"),
         (env.hosts, "crm.example.com/", f"'crm.example.com/' {NO_HOST}"),
