@@ -1,6 +1,7 @@
 """`tandem doctor`: looks at everything that an installation needs and says what is wrong, and what helps.
 
-Each check answers with what it found. A *problem* makes the exit code 1; a *warning* is worth knowing.
+Each check answers with what it found. A *problem* makes the exit code 1; a *warning* is worth knowing. What needs
+something that has a problem is not checked: one cause is one problem.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Verdict(StrEnum):
     OK = "ok"
     WARNING = "warning"
     PROBLEM = "PROBLEM"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -44,19 +46,36 @@ def main() -> int:
     import django
 
     django.setup()
-    problems = 0
+    problems, failed = 0, set()
     for name, check in CHECKS.items():
-        try:
-            finding = check()
-        except Exception as failed:  # a check that cannot be made is a finding, and the others are still of use
-            reason = f"could not be checked: {type(failed).__name__}: {' '.join(str(failed).split())}"
-            finding = problem(reason, "does the database run, and is DATABASE_URL right? Else: mend what is told above")
+        if missing := [one for one in _needs(name) if one in failed]:
+            finding = Finding(Verdict.SKIPPED, f"not checked, see {missing[0]} above")
+        else:
+            finding = _made(check)
+        if finding.verdict in (Verdict.PROBLEM, Verdict.SKIPPED):
+            failed.add(name)
         print(f"{finding.verdict:>8}  {name}: {finding.found}")
         if finding.cure:
             print(f"{'':>8}  → {finding.cure}")
         problems += finding.verdict == Verdict.PROBLEM
-    print("Everything that matters is in order." if not problems else f"{problems} problems.")
+    print({0: "Everything that matters is in order.", 1: "1 problem."}.get(problems, f"{problems} problems."))
     return 1 if problems else 0
+
+
+def _made(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except Exception as failed:  # a check that cannot be made is a finding, and the others are still of use
+        reason = f"could not be checked: {type(failed).__name__}: {' '.join(str(failed).split())}"
+        return problem(reason, "does the database run, and is DATABASE_URL right? Else: mend what is told above")
+
+
+def _needs(name: str) -> tuple[str, ...]:
+    if name == "secret key" and os.environ.get("TANDEM_SECRET_KEY"):
+        return ()
+    if name == "database" and settings.DATABASES["default"]["ENGINE"] != "tandem.common.sqlite":
+        return ()
+    return NEEDS.get(name, ())
 
 
 def ok(found: str) -> Finding:
@@ -369,9 +388,9 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "disk space": disk_space,
     "secret key": secret_key,
     "database": database_reachable,
+    "migrations": migrations,
     "known key": known_key,
     "writing": database_writable,
-    "migrations": migrations,
     "searches": searches,
     "worker": worker_alive,
     "periodic jobs": failing_jobs,
@@ -387,4 +406,20 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "allowed hosts": allowed_hosts,
     "public address": public_address,
     "safety": public_safety,
+}
+
+# Which checks mean nothing while another one has a problem; see also `_needs`.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "disk space": ("data directory",),
+    "secret key": ("data directory",),
+    "uploads": ("data directory",),
+    "database": ("data directory",),
+    "migrations": ("database",),
+    "known key": ("secret key", "database"),
+    "writing": ("migrations",),
+    "searches": ("migrations",),
+    "worker": ("migrations",),
+    "periodic jobs": ("migrations",),
+    "text messages": ("migrations",),
+    "webhooks": ("migrations",),
 }

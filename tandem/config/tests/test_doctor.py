@@ -215,6 +215,28 @@ def test_a_check_notices_and_says_what_helps(
     assert code == (verdict == Verdict.PROBLEM)
 
 
+@pytest.mark.parametrize(
+    ("breaks", "cause", "skipped"),
+    [
+        (Broken.database_away, "database", 8),
+        (Broken.unmigrated, "migrations", 6),
+        (Broken.lost_secret, "secret key", 1),
+        (Broken.no_directory, "data directory", 12 if connection.vendor == "sqlite" else 4),
+    ],
+)
+def test_one_cause_is_one_problem(
+    broken: Broken, capsys: pytest.CaptureFixture[str], breaks: Callable[[Broken], None], cause: str, skipped: int
+) -> None:
+    # A database in memory knows no WAL.
+    broken.patch.setitem(CHECKS, "database", lambda: connection.cursor().close() or doctor.ok("answers"))
+    breaks(broken)
+    assert doctor.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0].strip() for line in lines if "PROBLEM" in line] == [f"PROBLEM  {cause}"]
+    assert len([line for line in lines if line.startswith(" skipped  ") and ": not checked, see " in line]) == skipped
+    assert lines[-1] == "1 problem."
+
+
 def test_each_check_has_a_case_in_which_it_fails() -> None:
     assert {check for check, *_ in CASES} == set(CHECKS)
 
