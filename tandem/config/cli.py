@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     admin.add_argument("--username", required=True)
     admin.add_argument("--phone", required=True, help="with country code, e.g. +919876543210")
     admin.add_argument("--name", required=True)
-    admin.add_argument("--password", required=True)
+    admin.add_argument("--password", help="left out, it is asked for, or read as one line from a pipe")
     admin.set_defaults(run=_createadmin)
 
     demo = commands.add_parser("demo", help="load a demo company, once, and show its logins")
@@ -115,6 +115,7 @@ def _createadmin(options: argparse.Namespace) -> None:
     from tandem.common import moments
     from tandem.common.errors import Refusal
 
+    password = options.password or _asked_password()
     try:
         with _database_errors_in_one_line():
             user = create_user(
@@ -123,7 +124,7 @@ def _createadmin(options: argparse.Namespace) -> None:
                     "username": options.username,
                     "phone": options.phone,
                     "name": options.name,
-                    "password": options.password,
+                    "password": password,
                 },
                 by=None,
                 now=moments.now(),
@@ -131,6 +132,21 @@ def _createadmin(options: argparse.Namespace) -> None:
     except Refusal as refused:
         raise SystemExit(f"tandem: {_in_one_line(refused)}") from None
     print(f"Created the admin {user.username} ({user.phone}).")
+
+
+def _asked_password() -> str:
+    """From the terminal, unseen and twice; else the first line of what is piped in. Never empty."""
+    from getpass import getpass
+
+    if sys.stdin.isatty():
+        password = getpass("Password: ")
+        if password != getpass("Once more: "):
+            raise SystemExit("tandem: the two passwords differ; nobody was created")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise SystemExit("tandem: a password is needed; type it, pipe it in, or say --password")
+    return password
 
 
 def _demo(options: argparse.Namespace) -> None:

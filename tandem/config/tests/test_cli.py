@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -77,6 +79,45 @@ def test_what_the_machine_refuses_is_one_line_and_a_bug_is_not(monkeypatch: pyte
     monkeypatch.setattr(cli, "_migrate", bug)
     with pytest.raises(FileNotFoundError):
         cli.main(["migrate"])
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _created_with(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The password that `createadmin` without one comes to."""
+    given: list[str] = []
+
+    def created(values: dict[str, str], **_: object) -> object:
+        given.append(values["password"])
+        return SimpleNamespace(username="a", phone="+919000000001")
+
+    monkeypatch.setattr(cli, "_prepare_for_use", lambda: None)
+    monkeypatch.setattr("tandem.accounts.actions.users.create_user", created)
+    cli.main(COMMANDS[1][:-2])
+    return given[0]
+
+
+def test_createadmin_reads_a_password_that_is_piped_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("Correct Horse 7 \nnext line\n"))
+    assert _created_with(monkeypatch) == "Correct Horse 7 "
+
+
+def test_createadmin_asks_twice_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", _Terminal())
+    typed = iter(["Correct-Horse-7", "Correct-Horse-7", "Correct-Horse-7", "Correct-House-7"])
+    monkeypatch.setattr("getpass.getpass", lambda prompt: next(typed))
+    assert _created_with(monkeypatch) == "Correct-Horse-7"
+    with pytest.raises(SystemExit, match="differ"):
+        _created_with(monkeypatch)
+
+
+def test_createadmin_without_any_password_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(SystemExit, match="tandem: a password is needed"):
+        _created_with(monkeypatch)
 
 
 def test_createadmin_on_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
