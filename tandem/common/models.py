@@ -68,6 +68,9 @@ class PeriodicJob(models.Model):
     runner = models.UUIDField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Installation(models.Model):
     """What the database knows of the installation that uses it: one row, `THE_ONE`.
