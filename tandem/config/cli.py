@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -282,17 +283,15 @@ def _in_one_line(refused: Refusal) -> str:
 
 
 def _port(raw: str) -> int:
-    port = int(raw)
-    if not 1 <= port <= 65535:
+    if not re.fullmatch("[0-9]{1,5}", raw) or not 1 <= int(raw) <= 65535:
         raise argparse.ArgumentTypeError(f"{raw} is no port; ports are 1 to 65535")
-    return port
+    return int(raw)
 
 
 def _count(raw: str) -> int:
-    count = int(raw)
-    if count < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return count
+    if not re.fullmatch("[0-9]{1,3}", raw) or int(raw) < 1:
+        raise argparse.ArgumentTypeError(f"{raw} is no number of processes; say 1 to 999")
+    return int(raw)
 
 
 def _default_workers() -> int:

@@ -91,17 +91,27 @@ def whole(name: str, default: int, *, least: int = 0, most: int) -> int:
 
 
 def choice(name: str, default: str, options: Sequence[str]) -> str:
+    """One of the options, written in whatever case."""
+
     def parse(raw: str) -> str:
-        if raw not in options:
-            raise ValueError(f"{raw!r} is none of {', '.join(options)}")
-        return raw
+        for option in options:
+            if raw.lower() == option.lower():
+                return option
+        raise ValueError(f"{raw!r} is none of {', '.join(options)}")
 
     return _read(name, default, parse)
 
 
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     """Networks (`10.0.0.0/8`) and single addresses; none by default."""
-    return _read(name, [], lambda raw: [ip_network(word.strip()) for word in raw.split(",") if word.strip()], shown="")
+
+    def parse(word: str) -> IPv4Network | IPv6Network:
+        try:
+            return ip_network(word)
+        except ValueError:
+            raise ValueError(f"{word!r} is no network; write 10.0.0.0/8 or 10.1.2.3, with zeros behind the /") from None
+
+    return _read(name, [], lambda raw: [parse(word.strip()) for word in raw.split(",") if word.strip()], shown="")
 
 
 def url(name: str, *, schemes: Sequence[str] = ("https", "http")) -> str:

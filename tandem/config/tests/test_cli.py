@@ -81,6 +81,23 @@ def test_what_the_machine_refuses_is_one_line_and_a_bug_is_not(monkeypatch: pyte
         cli.main(["migrate"])
 
 
+@pytest.mark.parametrize(
+    ("option", "raw", "said"),
+    [
+        ("--port", "abc", "abc is no port; ports are 1 to 65535"),
+        ("--port", "70000", "70000 is no port; ports are 1 to 65535"),
+        ("--workers", "many", "many is no number of processes; say 1 to 999"),
+        ("--workers", "0", "0 is no number of processes; say 1 to 999"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_explained(
+    capsys: pytest.CaptureFixture[str], option: str, raw: str, said: str
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["serve", option, raw])
+    assert capsys.readouterr().err.endswith(f"argument {option}: {said}\n")
+
+
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -21,6 +21,14 @@ NO_ADDRESS = "it is no address that begins with https:// or http:// and a host n
 NOTHING_BEHIND = "it is scheme and name alone, nothing behind them, such as https://crm.example.com"
 
 
+def _choice(name: str, default: str) -> str:
+    return env.choice(name, "INFO", ["INFO", "ERROR"])
+
+
+def _networks(name: str, default: str) -> object:
+    return env.networks(name)
+
+
 def _whole(name: str, default: str) -> int:
     return env.whole(name, 6, least=4, most=8)
 
@@ -51,6 +59,8 @@ def _broker(name: str, default: str) -> str:
         (env.zone, "Mars/X", "'Mars/X' is no time zone; use a name such as Asia/Kolkata"),
         (env.zone, "../etc/passwd", "'../etc/passwd' is no time zone; use a name such as Asia/Kolkata"),
         (env.region, "XX", "'XX' is no country; use two letters such as IN"),
+        (_choice, "loud", "'loud' is none of INFO, ERROR"),
+        (_networks, "10.0.0.1/8", "'10.0.0.1/8' is no network; write 10.0.0.0/8 or 10.1.2.3, with zeros behind the /"),
         (_whole, "six", "'six' is no whole number from 4 to 8"),
         (_whole, "9", "'9' is no whole number from 4 to 8"),
         (_whole, "1_0", "'1_0' is no whole number from 4 to 8"),
@@ -91,6 +101,7 @@ def test_one_that_cannot_be_used_is_named(
     [
         (env.zone, "Asia/Kolkata", "Asia/Kolkata"),
         (env.region, "de", "DE"),
+        (_choice, "error", "ERROR"),
         (env.hosts, "crm.example.com, .example.org,*,127.0.0.1,[::1]", None),
         (_address, "https://CRM.example.com/", "https://crm.example.com"),
         (_address, "http://localhost:8000", "http://localhost:8000"),
