@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 
 from tandem.config import restore
+from tandem.config.backup import write
 from tandem.config.restore import STAGING
 from tests.installation import Installation, copy_of, empty, prepared
 
@@ -198,6 +199,10 @@ def missing(backup: Path, tmp_path: Path) -> Path:
     return tmp_path / "nowhere.zip"
 
 
+def a_directory(backup: Path, tmp_path: Path) -> Path:
+    return tmp_path
+
+
 def with_manifest(backup: Path, tmp_path: Path, **changes: object) -> Path:
     changed = tmp_path / "changed.zip"
     with zipfile.ZipFile(backup) as whole, zipfile.ZipFile(changed, "w") as other:
@@ -220,6 +225,7 @@ def with_manifest(backup: Path, tmp_path: Path, **changes: object) -> Path:
         (cut_off, "is not a backup of Tandem, or it is damaged"),
         (leading_outside, "leads outside"),
         (missing, "there is no file"),
+        (a_directory, "is a directory; name the backup's file"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -239,6 +245,34 @@ def test_a_damaged_backup_changes_nothing(backup: Path, installation: Installati
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert contents(installation) == before
     assert not (installation.data_dir / STAGING).exists()
+
+
+def without_room(installation: Installation, *command: str, largest: int) -> subprocess.CompletedProcess[str]:
+    """Run a command for which no file can grow beyond so many bytes, as on a full disk."""
+    script = f"""
+import resource
+from tandem.config import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))
+cli.main({list(command)!r})
+"""
+    return subprocess.run(
+        [sys.executable, "-c", script], env=installation.environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_restore_on_a_full_disk_changes_nothing(backup: Path, installation: Installation) -> None:
+    before = contents(installation)
+    refused = without_room(installation, "restore", str(backup), "--force", largest=1_000_000)
+    assert refused.stderr == "tandem: the backup could not be restored, and nothing was changed: File too large\n"
+    assert contents(installation) == before
+    assert not (installation.data_dir / STAGING).exists()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="of PostgreSQL it is the server's disk")
+def test_a_demo_company_for_which_there_is_no_room_is_one_line(tmp_path: Path) -> None:
+    with prepared(tmp_path) as installation:
+        refused = without_room(installation, "demo", largest=33_000)  # room for the index of SQLite's log
+    assert (refused.returncode, refused.stderr) == (1, "tandem: the database cannot be used: disk I/O error\n")
 
 
 def test_a_restore_that_is_killed_is_finished_by_the_next_command(backup: Path, installation: Installation) -> None:
@@ -289,6 +323,14 @@ def test_replacing_files_can_be_interrupted_at_every_step(
         assert ((tmp_path / companion).exists(), (replaced / companion).read_text()) == (False, "old")
     assert not (tmp_path / STAGING).exists()
     assert not restore.finish_interrupted(tmp_path)
+
+
+def test_what_is_no_file_is_not_replaced_by_a_backup(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SystemExit) as refused:
+        write(tmp_path / "pipe")
+    assert str(refused.value) == f"tandem: {tmp_path / 'pipe'} is there already and is no file; name the file to write"
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_backup_that_cannot_be_written_says_so(installation: Installation, tmp_path: Path) -> None:

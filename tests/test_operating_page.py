@@ -44,3 +44,10 @@ def test_the_page_names_settings_and_files_that_are_there() -> None:
     for path in re.findall(r"`((?:deploy|tests)/[\w./-]+)`", PAGE):
         # The copy that the operator makes is theirs.
         assert (ROOT / path).exists() or path == "deploy/tandem.env", path
+
+
+def test_commands_by_hand_use_the_data_of_the_service() -> None:
+    unit = (ROOT / "deploy" / "systemd" / "tandem-web.service").read_text()
+    (directory,) = re.findall(r"^Environment=(TANDEM_DATA_DIR=\S+)$", unit, re.MULTILINE)
+    (by_hand,) = re.findall(r"^as_tandem\(\) \{.*?\}$", PAGE, re.MULTILINE | re.DOTALL)
+    assert f"-p Environment={directory} " in by_hand

@@ -66,6 +66,7 @@ def echo() -> Iterator[int]:
 def test_no_secret_gets_into_the_logs(tmp_path: Path) -> None:
     with prepared(tmp_path) as installation, echo() as port:
         secrets = _plant(installation, port)
+        assert installation.tandem("migrate", "--new-key").returncode == 0
         make_admin(installation)
         with installation.serving() as served:
             _sign_in_and_fail_to(served, secrets)

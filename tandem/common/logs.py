@@ -61,7 +61,12 @@ def _told(error: BaseException) -> Iterator[str]:
     yield f"{kind.__module__}.{kind.__qualname__}{_code(error)}{f': {error}' if settings.DEBUG else ''}\n"
 
 
-def _code(error: BaseException) -> str:
+def kind_of(error: BaseException) -> str:
+    """Type of an exception, and what the database or the system calls it: "OperationalError (SQLITE_FULL)"."""
+    return f"{type(error).__name__}{_code(error) or _code(error.__cause__)}"
+
+
+def _code(error: BaseException | None) -> str:
     """What a database or the system calls it: "23505", "SQLITE_BUSY", "No space left on device"."""
     code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     if isinstance(error, OSError):

@@ -67,3 +67,19 @@ class PeriodicJob(models.Model):
     lease_until = models.DateTimeField(null=True)
     runner = models.UUIDField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Installation(models.Model):
+    """What the database knows of the installation that uses it: one row, `THE_ONE`.
+
+    written_at: when somebody last tried whether a row can be written; see `config.health`.
+    key_fingerprint: tells the secret key from others and does not tell what it is; see `config.secret_key`.
+    """
+
+    THE_ONE = 1
+
+    written_at = models.DateTimeField(null=True)
+    key_fingerprint = models.CharField(max_length=64, blank=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,9 +15,13 @@ from rest_framework import exceptions
 from rest_framework.renderers import BaseRenderer
 
 from tandem.common.errors import Forbidden, NotFound, Refusal, Unavailable
+from tandem.common.logs import kind_of
 
 # What every 401 carries, whichever part of the product says it: which credential to come back with.
 CHALLENGE = 'Bearer realm="api"'
+TELL_EVERY_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
 
 
 class Json(BaseRenderer):
@@ -80,8 +86,21 @@ def answer_exception(error: Exception, context: Any = None) -> HttpResponse | No
     if isinstance(error, exceptions.APIException):
         return _answer_api_exception(error)
     if is_database_outage(error):
+        tell_of_outage(error)
         return answer_refusal(Unavailable(retry_after=2))
     return None
+
+
+_told_at = -TELL_EVERY_SECONDS
+
+
+def tell_of_outage(error: BaseException) -> None:
+    """Log that the database cannot be used; once in a while, for every request may meet it."""
+    global _told_at
+    now = time.monotonic()
+    if now - _told_at >= TELL_EVERY_SECONDS:
+        _told_at = now
+        log.error("the database cannot be used", extra={"error": kind_of(error)})
 
 
 def is_database_outage(error: BaseException) -> bool:

@@ -40,13 +40,23 @@ class _LookOnly:
 
 
 class SupportPage(_LookOnly, ModelAdmin):
-    """List and detail of one table; say `fields` or `fieldsets`, and `list_select_related` for joined columns."""
+    """List and detail of one table; say `fields` or `fieldsets`, and `list_select_related` for joined columns.
 
+    has_history: whether there is something behind the button "History" of a record.
+    """
+
+    has_history: ClassVar[bool] = False
     actions = ()
     list_per_page = 50
     show_full_result_count = False
     list_filter_submit = True
     list_fullwidth = True
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        shown = {**context, "show_history": self.has_history}
+        return super().render_change_form(request, shown, *args, **options)
 
 
 class SupportInline(_LookOnly, TabularInline):

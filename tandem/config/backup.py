@@ -46,6 +46,8 @@ def write(target: Path) -> str:
     target = target.absolute()
     if target.is_dir():
         raise SystemExit(f"tandem: {target} is a directory; name the file to write")
+    if target.exists() and not target.is_file():  # a device, a pipe: the file would take its place
+        raise SystemExit(f"tandem: {target} is there already and is no file; name the file to write")
     if not target.parent.is_dir():
         raise SystemExit(f"tandem: there is no directory {target.parent}")
     try:

@@ -54,12 +54,33 @@ def application(url: str) -> Celery:
     return made
 
 
+def silence(url: str) -> str:
+    """Why a broker does not answer: the kind of error; "" when it does. Takes a few seconds at most."""
+    said: list[str] = []
+
+    def ask() -> None:
+        try:
+            with application(url).connection_for_write() as connection:
+                connection.connect()
+            said.append("")
+        except Exception as away:
+            said.append(type(away).__name__)
+
+    # In a thread, for Redis' driver waits without end for a server that takes the connection and says nothing.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(2 * CONNECT_SECONDS)
+    return said[0] if said else "it says nothing"
+
+
 def _drain() -> None:
     """Do all that is due now: what a stock Celery worker does with a hint."""
     import django
 
     django.setup()
-    from tandem.config import worker
+    from tandem.config import secret_key, worker
+
+    secret_key.demand_one()
 
     worker.drain()
 
@@ -116,6 +137,7 @@ class Listener:
         self._url, self._heard = url, heard
         self._closed = threading.Event()
         self.is_connected = False
+        self._is_away = False  # and that was told
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
         self._thread.start()
 
@@ -128,7 +150,8 @@ class Listener:
             try:
                 self._listen()
             except Exception as away:
-                if self.is_connected:
+                if not self._is_away:
+                    self._is_away = True
                     log.warning("the broker is away; looking for work twice a second", extra=_named(away))
             finally:
                 self.is_connected = False
@@ -142,7 +165,7 @@ class Listener:
             queue.declare()
             queue.purge()
             with connection.Consumer(queue, callbacks=[self._receive], no_ack=True, accept=["json"]):
-                self.is_connected = True
+                self.is_connected, self._is_away = True, False
                 self._heard()  # what was committed while nobody listened
                 while not self._closed.is_set():
                     try:

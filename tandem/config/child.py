@@ -35,8 +35,9 @@ def work() -> None:
     import django
     from django.conf import settings
 
-    from tandem.config import instance
+    from tandem.config import instance, secret_key
 
+    secret_key.demand_one()
     instance.share(settings.DATA_DIR)
     django.setup()
 
@@ -72,6 +73,9 @@ def _load(server: int) -> Any:
     lifeline.tie_to_parent(server)
     # Django warns of what blocks an event loop. This loop is there to be blocked: see tandem.config.door.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    from tandem.config import secret_key
+
+    secret_key.demand_one()
     from tandem.config.door import Door
     from tandem.config.wsgi import application
 

@@ -7,7 +7,9 @@ wrong is told in one line on stderr, with exit code 1.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -30,6 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.run(options)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except OSError as failed:
+        if failed.errno not in _NO_BUGS:
+            raise
+        where = f": {failed.filename}" if failed.filename else ""
+        raise SystemExit(f"tandem: {failed.strerror}{where}") from None
+
+
+# What the machine refuses, whatever the program does.
+_NO_BUGS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,13 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     migrate = commands.add_parser("migrate", help="prepare the database, or bring it up to date")
+    migrate.add_argument(
+        "--new-key", action="store_true", help="go on with another secret key, for the old one is lost"
+    )
     migrate.set_defaults(run=_migrate)
 
     admin = commands.add_parser("createadmin", help="create a user who may do everything")
     admin.add_argument("--username", required=True)
     admin.add_argument("--phone", required=True, help="with country code, e.g. +919876543210")
     admin.add_argument("--name", required=True)
-    admin.add_argument("--password", required=True)
+    admin.add_argument("--password", help="left out, it is asked for, or read as one line from a pipe")
     admin.set_defaults(run=_createadmin)
 
     demo = commands.add_parser("demo", help="load a demo company, once, and show its logins")
@@ -75,18 +89,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def _migrate(options: argparse.Namespace) -> None:
     settings = _prepare()
-    from tandem.config import database, instance
+    from tandem.config import database, instance, secret_key
 
     with _database_errors_in_one_line():
         state = database.schema_state()
         if state.unknown:
             raise SystemExit(f"tandem: {state.trouble}")
-        if not state.missing:
+        if not options.new_key and (trouble := secret_key.trouble()):
+            raise SystemExit(f"tandem: {trouble}")
+        if not state.missing and secret_key.is_known():
             database.index_names()  # the right to do so may have come since
             print("The database is up to date.")
             return
         with instance.alone(settings.DATA_DIR, wanted_for="a migration"):
-            database.migrate()
+            secret_key.keep()
+            if state.missing:
+                database.migrate()
+            secret_key.make_known()
     print(f"The database is prepared: {len(state.missing)} migrations applied.")
 
 
@@ -97,21 +116,38 @@ def _createadmin(options: argparse.Namespace) -> None:
     from tandem.common import moments
     from tandem.common.errors import Refusal
 
+    password = options.password or _asked_password()
     try:
-        user = create_user(
-            {
-                "role": Role.ADMIN,
-                "username": options.username,
-                "phone": options.phone,
-                "name": options.name,
-                "password": options.password,
-            },
-            by=None,
-            now=moments.now(),
-        )
+        with _database_errors_in_one_line():
+            user = create_user(
+                {
+                    "role": Role.ADMIN,
+                    "username": options.username,
+                    "phone": options.phone,
+                    "name": options.name,
+                    "password": password,
+                },
+                by=None,
+                now=moments.now(),
+            )
     except Refusal as refused:
         raise SystemExit(f"tandem: {_in_one_line(refused)}") from None
     print(f"Created the admin {user.username} ({user.phone}).")
+
+
+def _asked_password() -> str:
+    """From the terminal, unseen and twice; else the first line of what is piped in. Never empty."""
+    from getpass import getpass
+
+    if sys.stdin.isatty():
+        password = getpass("Password: ")
+        if password != getpass("Once more: "):
+            raise SystemExit("tandem: the two passwords differ; nobody was created")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise SystemExit("tandem: a password is needed; type it, pipe it in, or say --password")
+    return password
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -121,7 +157,8 @@ def _demo(options: argparse.Namespace) -> None:
     from tandem.config import demo
 
     try:
-        print(demo.load(now=moments.now()))
+        with _database_errors_in_one_line():
+            print(demo.load(now=moments.now()))
     except Refusal as refused:
         raise SystemExit(f"tandem: {_in_one_line(refused)}") from None
 
@@ -187,8 +224,10 @@ def _prepare() -> LazySettings:
     import django
     from django.conf import settings
 
-    from tandem.config import restore
+    from tandem.config import instance, restore
 
+    if reason := instance.unusable(settings.DATA_DIR):
+        raise SystemExit(f"tandem: the data directory cannot be used: {reason}; set TANDEM_DATA_DIR, or mend it")
     if restore.finish_interrupted(settings.DATA_DIR):
         # The secret key may be another one now, and the settings have read the old one: begin anew.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
@@ -197,26 +236,39 @@ def _prepare() -> LazySettings:
 
 
 def _prepare_for_use() -> LazySettings:
-    """As `_prepare`, and hold the instance lock with others, on a database whose schema is the right one."""
+    """As `_prepare`, and hold the instance lock with others, on a database whose schema and key are the right ones."""
     settings = _prepare()
-    from tandem.config import database, instance
+    from tandem.config import database, instance, secret_key
 
     instance.share(settings.DATA_DIR)
     with _database_errors_in_one_line():
         if trouble := database.schema_state().trouble:
             raise SystemExit(f"tandem: {trouble}")
+        secret_key.demand()
     return settings
 
 
 @contextmanager
 def _database_errors_in_one_line() -> Iterator[None]:
-    from django.db import OperationalError
+    """For what is no bug: the database is away or full, or this user has not the rights in it that are needed."""
+    from django.db import DatabaseError, OperationalError
+    from django.db.migrations.exceptions import MigrationSchemaMissing
 
     try:
         yield
-    except OperationalError as away:
-        reason = " ".join(str(away).split())
+    except (DatabaseError, MigrationSchemaMissing) as refused:
+        if not isinstance(refused, OperationalError | MigrationSchemaMissing) and _sqlstate(refused) not in _NO_RIGHTS:
+            raise
+        reason = " ".join(str(refused).split())
         raise SystemExit(f"tandem: the database cannot be used: {reason}") from None
+
+
+# PostgreSQL's: insufficient_privilege, invalid_schema_name (no right to see one either), read_only_sql_transaction.
+_NO_RIGHTS = {"42501", "3F000", "25006"}
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
 
 
 def _in_one_line(refused: Refusal) -> str:
@@ -231,17 +283,15 @@ def _in_one_line(refused: Refusal) -> str:
 
 
 def _port(raw: str) -> int:
-    port = int(raw)
-    if not 1 <= port <= 65535:
+    if not re.fullmatch("[0-9]{1,5}", raw) or not 1 <= int(raw) <= 65535:
         raise argparse.ArgumentTypeError(f"{raw} is no port; ports are 1 to 65535")
-    return port
+    return int(raw)
 
 
 def _count(raw: str) -> int:
-    count = int(raw)
-    if count < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return count
+    if not re.fullmatch("[0-9]{1,3}", raw) or int(raw) < 1:
+        raise argparse.ArgumentTypeError(f"{raw} is no number of processes; say 1 to 999")
+    return int(raw)
 
 
 def _default_workers() -> int:

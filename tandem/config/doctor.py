@@ -1,6 +1,7 @@
 """`tandem doctor`: looks at everything that an installation needs and says what is wrong, and what helps.
 
-Each check answers with what it found. A *problem* makes the exit code 1; a *warning* is worth knowing.
+Each check answers with what it found. A *problem* makes the exit code 1; a *warning* is worth knowing. What needs
+something that has a problem is not checked: one cause is one problem.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Verdict(StrEnum):
     OK = "ok"
     WARNING = "warning"
     PROBLEM = "PROBLEM"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -44,19 +46,36 @@ def main() -> int:
     import django
 
     django.setup()
-    problems = 0
+    problems, failed = 0, set()
     for name, check in CHECKS.items():
-        try:
-            finding = check()
-        except Exception as failed:  # a check that cannot be made is a finding, and the others are still of use
-            reason = f"could not be checked: {type(failed).__name__}: {' '.join(str(failed).split())}"
-            finding = problem(reason, "does the database run, and is DATABASE_URL right? Else: mend what is told above")
+        if missing := [one for one in _needs(name) if one in failed]:
+            finding = Finding(Verdict.SKIPPED, f"not checked, see {missing[0]} above")
+        else:
+            finding = _made(check)
+        if finding.verdict in (Verdict.PROBLEM, Verdict.SKIPPED):
+            failed.add(name)
         print(f"{finding.verdict:>8}  {name}: {finding.found}")
         if finding.cure:
             print(f"{'':>8}  → {finding.cure}")
         problems += finding.verdict == Verdict.PROBLEM
-    print("Everything that matters is in order." if not problems else f"{problems} problems.")
+    print({0: "Everything that matters is in order.", 1: "1 problem."}.get(problems, f"{problems} problems."))
     return 1 if problems else 0
+
+
+def _made(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except Exception as failed:  # a check that cannot be made is a finding, and the others are still of use
+        reason = f"could not be checked: {type(failed).__name__}: {' '.join(str(failed).split())}"
+        return problem(reason, "does the database run, and is DATABASE_URL right? Else: mend what is told above")
+
+
+def _needs(name: str) -> tuple[str, ...]:
+    if name == "secret key" and os.environ.get("TANDEM_SECRET_KEY"):
+        return ()
+    if name == "database" and settings.DATABASES["default"]["ENGINE"] != "tandem.common.sqlite":
+        return ()
+    return NEEDS.get(name, ())
 
 
 def ok(found: str) -> Finding:
@@ -82,6 +101,8 @@ def versions() -> Finding:
 
 def data_directory() -> Finding:
     directory: Path = settings.DATA_DIR
+    if directory.exists() and not directory.is_dir():
+        return problem(f"{directory} is no directory", "set TANDEM_DATA_DIR to one")
     if not directory.is_dir():
         return problem(f"{directory} does not exist", "run `tandem migrate`, or set TANDEM_DATA_DIR")
     if not os.access(directory, os.W_OK | os.X_OK):
@@ -99,7 +120,13 @@ def disk_space() -> Finding:
 
 def secret_key() -> Finding:
     from tandem.config.safety import weakness
+    from tandem.config.secret_key import file, is_there
 
+    if not is_there():
+        return problem(
+            f"there is none in {file()}",
+            "run `tandem migrate` in a new installation; else bring it back from a backup (its member secret_key)",
+        )
     if weak := weakness(settings.SECRET_KEY):
         return problem(f"it {weak}", "leave TANDEM_SECRET_KEY empty, and a good one is made and kept")
     kept = settings.DATA_DIR / "secret_key"
@@ -127,6 +154,19 @@ def database_reachable() -> Finding:
         if connection.pg_version < 140000:  # type: ignore[attr-defined]
             return problem(f"PostgreSQL {version}", "PostgreSQL 14 or newer is needed")
         return ok(f"PostgreSQL {version}")
+
+
+def known_key() -> Finding:
+    from tandem.config.secret_key import is_known, trouble
+
+    if found := trouble():
+        found, _, cure = found.partition("; ")
+        return problem(found, cure)
+    return (
+        ok("the one that the database was used with")
+        if is_known()
+        else warning("the database knows none yet", "run `tandem migrate`")
+    )
 
 
 def database_writable() -> Finding:
@@ -214,6 +254,62 @@ def webhooks_waiting() -> Finding:
     return ok("none is late")
 
 
+def broker() -> Finding:
+    if not settings.BROKER_URL:
+        return ok("none is set; workers look twice a second")
+    from tandem.config.broker import silence
+
+    if why := silence(settings.BROKER_URL):
+        return warning(
+            f"does not answer ({why}); workers look twice a second all the same",
+            "does it run, may this machine reach it, and is TANDEM_BROKER_URL right, its password included?",
+        )
+    return ok("answers")
+
+
+def replica() -> Finding:
+    from django.db import DatabaseError, connections
+
+    if "replica" not in connections:
+        return ok("none is set; reports and exports read the database itself")
+    try:
+        with connections["replica"].cursor() as cursor:
+            cursor.execute("SELECT 1 FROM django_migrations")
+    except DatabaseError as away:
+        return problem(
+            f"cannot be read, so reports and exports are refused: {' '.join(str(away).split())}",
+            "does it run, may this machine reach it, and is DATABASE_REPLICA_URL right? Else: set it to nothing",
+        )
+    return ok("can be read")
+
+
+def uploads() -> Finding:
+    """In a bucket: store a file, read it, delete it, for an account may have one of these rights and not the others."""
+    from tandem.files.checked import CheckedFile
+    from tandem.files.storage import keep, opened, remove
+
+    if not settings.S3_BUCKET:
+        directory = settings.DATA_DIR / "files"
+        # Nothing is stored to find out: what another user than the service's makes there would be in its way.
+        if directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
+            return problem(f"{directory} is not writable for this user", f"chown -R $(id -un) {directory}")
+        return ok(f"kept in {directory}")
+    try:
+        key = keep(CheckedFile(b"doctor", "txt"), entity="doctor", pk=0)
+        try:
+            if (file := opened(key)) is not None:
+                file.close()
+        finally:
+            remove(key)
+    except Exception as failed:  # each store has errors of its own
+        return problem(
+            f"no file can be kept in the bucket: {type(failed).__name__}: {' '.join(str(failed).split())}",
+            "is there a bucket TANDEM_S3_BUCKET at TANDEM_S3_ENDPOINT_URL in TANDEM_S3_REGION, and may the account of "
+            "TANDEM_S3_ACCESS_KEY read, write and delete objects there?",
+        )
+    return ok(f"can be kept in the bucket {settings.S3_BUCKET}")
+
+
 def sms_backend() -> Finding:
     from tandem.sms.backends import missing_settings
 
@@ -292,13 +388,17 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "disk space": disk_space,
     "secret key": secret_key,
     "database": database_reachable,
-    "writing": database_writable,
     "migrations": migrations,
+    "known key": known_key,
+    "writing": database_writable,
     "searches": searches,
     "worker": worker_alive,
     "periodic jobs": failing_jobs,
     "text messages": messages_waiting,
     "webhooks": webhooks_waiting,
+    "broker": broker,
+    "replica": replica,
+    "uploads": uploads,
     "SMS backend": sms_backend,
     "time zone": time_zone,
     "phone region": phone_region,
@@ -306,4 +406,20 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "allowed hosts": allowed_hosts,
     "public address": public_address,
     "safety": public_safety,
+}
+
+# Which checks mean nothing while another one has a problem; see also `_needs`.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "disk space": ("data directory",),
+    "secret key": ("data directory",),
+    "uploads": ("data directory",),
+    "database": ("data directory",),
+    "migrations": ("database",),
+    "known key": ("secret key", "database"),
+    "writing": ("migrations",),
+    "searches": ("migrations",),
+    "worker": ("migrations",),
+    "periodic jobs": ("migrations",),
+    "text messages": ("migrations",),
+    "webhooks": ("migrations",),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -16,7 +17,8 @@ from rest_framework.request import Request
 from tandem.accounts.authentication import AccessTokens, KeyTokens
 from tandem.common import metrics, moments, queue
 from tandem.common.addresses import client_address
-from tandem.common.models import PeriodicJob
+from tandem.common.models import Installation, PeriodicJob
+from tandem.common.rendering import tell_of_outage
 from tandem.config import database, jobs
 from tandem.config.safety import is_loopback
 from tandem.jobs.models import Job
@@ -24,6 +26,7 @@ from tandem.sms.models import Message
 from tandem.webhooks import queries as webhook_figures
 
 LATE = timedelta(minutes=5)  # a due message that waits so long means that no worker sends, or that no gateway answers
+WRITTEN_LATELY_SECONDS = 1.0  # so long a write that went well counts
 PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
 
 
@@ -41,6 +44,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         reasons = _reasons_not_to_serve()
     except DatabaseError as away:
+        tell_of_outage(away)
         reasons = {"database": _in_one_line(away)}
     if reasons:
         return JsonResponse({"status": "unavailable", "reasons": reasons}, status=503, headers={"Retry-After": "5"})
@@ -48,15 +52,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def _reasons_not_to_serve() -> dict[str, str]:
+    """Raises DatabaseError when the database cannot be read or written."""
     reasons: dict[str, str] = {}
-    try:
-        check_writable()
-    except OperationalError as refused:
-        reasons["database"] = _in_one_line(refused)
-        return reasons
     if trouble := _schema_trouble():
         reasons["migrations"] = trouble
         return reasons
+    _check_writable_now_and_then()
     oldest = queue.oldest_due(Message.objects.all(), now=moments.now())
     if oldest is not None and moments.now() - oldest > LATE:
         reasons["messages"] = f"the oldest text message has been due since {moments.iso(oldest)}"
@@ -80,13 +81,29 @@ def _schema_trouble() -> str:
     return trouble
 
 
+_written: dict[str, float] = {}  # by database; when this process last wrote into it
+
+
+def _check_writable_now_and_then() -> None:
+    """As `check_writable`, at most once a second: anybody may ask, and each write waits for the disk."""
+    name = str(connection.settings_dict["NAME"])
+    if time.monotonic() - _written.get(name, -WRITTEN_LATELY_SECONDS) < WRITTEN_LATELY_SECONDS:
+        return
+    check_writable()
+    _written[name] = time.monotonic()
+
+
 def check_writable() -> None:
-    """Write something and take it back. Raises OperationalError (read-only, disk full, locked, away)."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # Matches no row, yet is refused wherever a write would be: it takes the lock and the right to write.
-            cursor.execute("UPDATE common_periodicjob SET last_error = '' WHERE id = -1")
-        transaction.set_rollback(True)
+    """Write a row of our own. Raises DatabaseError (read-only, disk full, locked, away).
+
+    It is committed: what is taken back never gets to the disk, so a full one would not be noticed.
+    """
+    Installation.objects.bulk_create(
+        [Installation(pk=Installation.THE_ONE, written_at=moments.now())],
+        update_conflicts=True,
+        unique_fields=["pk"],
+        update_fields=["written_at"],
+    )
 
 
 def metrics_page(request: HttpRequest) -> HttpResponse:

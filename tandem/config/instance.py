@@ -8,6 +8,7 @@ when a process dies, so there is no stale lock to remove by hand.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,19 @@ class Busy(SystemExit):
 
 def lock_file(data_dir: Path) -> Path:
     return data_dir / "instance.lock"
+
+
+def unusable(data_dir: Path) -> str:
+    """Why nothing can be kept in the data directory, which is made if it is not there; "" when it can."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        return f"{data_dir} is no directory"
+    except OSError as failed:
+        return f"{data_dir} is not there and cannot be made: {failed.strerror}"
+    if not os.access(data_dir, os.R_OK | os.W_OK | os.X_OK):
+        return f"{data_dir} is not readable and writable for this user"
+    return ""
 
 
 def share(data_dir: Path) -> None:

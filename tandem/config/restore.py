@@ -43,7 +43,7 @@ def restore(file: Path, *, force: bool) -> str:
     from tandem.common import moments
 
     data_dir: Path = settings.DATA_DIR
-    if not force and _has_data():
+    if not force and has_data():
         raise SystemExit("tandem: there is data already; say --force to replace it (make a backup first)")
     _check_that_nobody_is_connected()
     connection.close()
@@ -54,8 +54,11 @@ def restore(file: Path, *, force: bool) -> str:
         replaced = data_dir / f"replaced-{moments.now():%Y%m%dT%H%M%SZ}"
         _commit(staging, replaced)
         _replace_rows(staging)
-    except BaseException:
+    except BaseException as failed:
         shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(failed, OSError | sqlite3.Error):
+            reason = getattr(failed, "strerror", None) or failed
+            raise SystemExit(f"tandem: the backup could not be restored, and nothing was changed: {reason}") from None
         raise
     _replace_files(data_dir)
     return _summary(manifest, replaced)
@@ -73,7 +76,7 @@ def finish_interrupted(data_dir: Path) -> bool:
     return True
 
 
-def _has_data() -> bool:
+def has_data() -> bool:
     from django.db import DatabaseError, connection
 
     from tandem.accounts.models import User
@@ -108,6 +111,8 @@ def _unpack(file: Path, new: Path, *, vendor: str) -> dict[str, Any]:
     """Unpack into `new`, check, and flush to the disk; the answer is the manifest."""
     from tandem.config.backup import FORMAT, MANIFEST, UPLOADS
 
+    if file.is_dir():
+        raise SystemExit(f"tandem: {file} is a directory; name the backup's file")
     try:
         with zipfile.ZipFile(file) as archive:
             manifest = json.loads(archive.read(MANIFEST))

@@ -5,8 +5,8 @@ Each variable is explained, with unit, default and reason, in docs/settings.md; 
 
 from __future__ import annotations
 
-import os
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,31 +20,24 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # --- Where things live ---------------------------------------------------------------------------------------------
 DATA_DIR = env.path("TANDEM_DATA_DIR", Path.cwd() / "var", shown="./var")
 DEBUG = env.flag("TANDEM_DEBUG", False)
+with suppress(OSError):  # told in one line by whatever needs it
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 
 def _kept_secret() -> str:
-    """The secret of this installation: made at the first start and kept, readable by its owner alone."""
-    kept = DATA_DIR / "secret_key"
-    if kept.exists():
-        return kept.read_text().strip()
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
-    made = secrets.token_urlsafe(50)
-    # Written apart and then linked into place, so that nobody ever reads half of it, and the first one wins.
-    draft = DATA_DIR / f"secret_key.{os.getpid()}"
-    with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(made)
-    try:
-        os.link(draft, kept)
-    except FileExistsError:  # another process of the same first start was quicker
-        return kept.read_text().strip()
-    finally:
-        draft.unlink()
-    return made
+    """The secret of this installation, which `tandem migrate` made and kept (secret_key.py).
+
+    While there is none, one for this process alone: whatever works with the database asks first whether it was kept.
+    """
+    with suppress(OSError):
+        if kept := (DATA_DIR / "secret_key").read_text().strip():
+            return kept
+    return secrets.token_urlsafe(50)
 
 
 SECRET_KEY = env.text("TANDEM_SECRET_KEY") or _kept_secret()
-ALLOWED_HOSTS = env.words("TANDEM_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-PUBLIC_URL = env.text("TANDEM_PUBLIC_URL")
+ALLOWED_HOSTS = env.hosts("TANDEM_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+PUBLIC_URL = env.address("TANDEM_PUBLIC_URL")
 TRUSTED_PROXIES = env.networks("TANDEM_TRUSTED_PROXIES")
 
 # --- Database ------------------------------------------------------------------------------------------------------
@@ -61,17 +54,15 @@ _SQLITE: dict[str, Any] = {
         "init_command": "PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",
     },
 }
+_prepare_after = env.whole("TANDEM_PREPARE_AFTER", 2, most=1_000_000)
 _default: dict[str, Any] = _postgresql or _SQLITE
 if _postgresql:
     # Prepared on the server from the third use on: a read then costs no parsing and no planning there.
-    _prepare_after = env.whole("TANDEM_PREPARE_AFTER", 2)
     _default["OPTIONS"] |= {
         "server_side_binding": True,
         "prepare_threshold": _prepare_after or None,
         "connect_timeout": 5,
     }
-else:
-    env.whole("TANDEM_PREPARE_AFTER", 2)
 _default["CONN_MAX_AGE"] = None
 DATABASES = {"default": _default}
 _replica: dict[str, Any] | None = env.database_url("DATABASE_REPLICA_URL")
@@ -168,8 +159,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTHENTICATION_BACKENDS = ["tandem.accounts.backends.Accounts"]
 LOGIN_THROTTLE = env.choice("TANDEM_LOGIN_THROTTLE", "on", ["on", "off"]) == "on"
-ACCESS_TOKEN_MINUTES = env.whole("TANDEM_ACCESS_TOKEN_MINUTES", 30, least=1)
-REFRESH_TOKEN_DAYS = env.whole("TANDEM_REFRESH_TOKEN_DAYS", 30, least=1)
+ACCESS_TOKEN_MINUTES = env.whole("TANDEM_ACCESS_TOKEN_MINUTES", 30, least=1, most=525_600)
+REFRESH_TOKEN_DAYS = env.whole("TANDEM_REFRESH_TOKEN_DAYS", 30, least=1, most=3_650)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_MINUTES),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=REFRESH_TOKEN_DAYS),
@@ -179,8 +170,8 @@ SIMPLE_JWT = {
 }
 
 # --- The API -------------------------------------------------------------------------------------------------------
-MAX_UNPAGED = env.whole("TANDEM_MAX_UNPAGED", 1000, least=1)
-CORS_ORIGINS = env.words("TANDEM_CORS_ORIGINS")
+MAX_UNPAGED = env.whole("TANDEM_MAX_UNPAGED", 1000, least=1, most=1_000_000)
+CORS_ORIGINS = env.origins("TANDEM_CORS_ORIGINS")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "tandem.accounts.authentication.AccessTokens",
@@ -209,7 +200,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576  # bytes of a JSON body
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # --- Background work -----------------------------------------------------------------------------------------------
-BROKER_URL = env.text("TANDEM_BROKER_URL")
+BROKER_URL = env.url("TANDEM_BROKER_URL", schemes=("amqp", "amqps", "redis", "rediss"))
 if BROKER_URL and find_spec("celery") is None:
     raise env.BadSetting("TANDEM_BROKER_URL", "it needs more packages; install tandem[broker]")
 
@@ -219,7 +210,7 @@ _bucket: dict[str, Any] = {
     "BACKEND": "tandem.files.buckets.Bucket",
     "OPTIONS": {
         "bucket_name": S3_BUCKET,
-        "endpoint_url": env.text("TANDEM_S3_ENDPOINT_URL") or None,
+        "endpoint_url": env.url("TANDEM_S3_ENDPOINT_URL") or None,
         "region_name": env.text("TANDEM_S3_REGION") or None,
         "access_key": env.text("TANDEM_S3_ACCESS_KEY") or None,
         "secret_key": env.text("TANDEM_S3_SECRET_KEY") or None,
@@ -244,16 +235,16 @@ STORAGES: dict[str, Any] = {
 
 # --- Contract F: field service -------------------------------------------------------------------------------------
 CRM_ALLOW_CUSTOMER_CARD_CREATE = env.flag("CRM_ALLOW_CUSTOMER_CARD_CREATE", False)
-CRM_BOOKING_WINDOW_DAYS = env.whole("CRM_BOOKING_WINDOW_DAYS", 30, least=1)
-CRM_MAX_VISITS_PER_DAY = env.whole("CRM_MAX_VISITS_PER_DAY", 8, least=1)
+CRM_BOOKING_WINDOW_DAYS = env.whole("CRM_BOOKING_WINDOW_DAYS", 30, least=1, most=3_650)
+CRM_MAX_VISITS_PER_DAY = env.whole("CRM_MAX_VISITS_PER_DAY", 8, least=1, most=1_000)
 CRM_OTP_DIGITS = env.whole("CRM_OTP_DIGITS", 6, least=4, most=8)
 CRM_OTP_IN_ANSWER = env.flag("CRM_OTP_IN_ANSWER", False)
-CRM_AUTOASSIGN_EVERY_MINUTES = env.whole("CRM_AUTOASSIGN_EVERY_MINUTES", 0)
+CRM_AUTOASSIGN_EVERY_MINUTES = env.whole("CRM_AUTOASSIGN_EVERY_MINUTES", 0, most=525_600)
 
 # --- SMS -----------------------------------------------------------------------------------------------------------
 SMS_BACKEND = env.choice("TANDEM_SMS_BACKEND", "console", ["console", "file", "http", "twilio"])
 SMS_FILE = env.path("TANDEM_SMS_FILE", DATA_DIR / "sms.jsonl", shown="$TANDEM_DATA_DIR/sms.jsonl")
-SMS_HTTP_URL = env.text("TANDEM_SMS_HTTP_URL")
+SMS_HTTP_URL = env.url("TANDEM_SMS_HTTP_URL")
 SMS_HTTP_TOKEN = env.text("TANDEM_SMS_HTTP_TOKEN")
 SMS_TWILIO_ACCOUNT = env.text("TANDEM_SMS_TWILIO_ACCOUNT")
 SMS_TWILIO_TOKEN = env.text("TANDEM_SMS_TWILIO_TOKEN")
@@ -272,7 +263,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # they ask for those two
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-CSRF_TRUSTED_ORIGINS = [PUBLIC_URL.rstrip("/")] if PUBLIC_URL else []
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 X_FRAME_OPTIONS = "DENY"
 
 # --- Logs ----------------------------------------------------------------------------------------------------------

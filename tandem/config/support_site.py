@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -15,6 +16,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Tandem support",
     "SITE_HEADER": "Tandem support",
     "SITE_SYMBOL": "water_drop",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("tandem/favicon.svg")},
+    ],
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,

@@ -24,6 +24,7 @@ SHOWN = 30  # events of a record on its own page; the others are one click away
 class PageWithHistory(SupportPage):
     """A page whose records have events, shown below each of them. subject: the first word of the events' types."""
 
+    has_history = True
     subject: ClassVar[str]
     change_form_outer_after_template = "support/history.html"
 

@@ -25,3 +25,6 @@ class Event(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["subject_type", "subject_id", "id"], name="events_of_a_record")]
+
+    def __str__(self) -> str:
+        return f"event {self.pk}: {self.type}"

@@ -34,3 +34,6 @@ class Message(Waiting):
         indexes = [
             models.Index(fields=["next_attempt_at", "id"], condition=models.Q(status="pending"), name="sms_waiting"),
         ]
+
+    def __str__(self) -> str:
+        return f"text message {self.pk}"

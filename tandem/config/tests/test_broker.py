@@ -110,6 +110,34 @@ def test_a_broker_that_comes_back_is_listened_to_again(url: str) -> None:
         wait_until(lambda: len(heard) > before, "it hears again")
 
 
+def test_a_broker_that_does_not_answer_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(broker, "AGAIN_AFTER_SECONDS", 0.01)
+    tried = threading.Semaphore(0)
+
+    def away(*_: object) -> None:
+        tried.release()
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(broker.Listener, "_listen", away)
+    with listening("redis://127.0.0.1:1/0"):
+        assert all(tried.acquire(timeout=PATIENCE_SECONDS) for _ in range(3))
+    assert [one.getMessage() for one in caplog.records] == ["the broker is away; looking for work twice a second"]
+
+
+@pytest.mark.parametrize("port", [free_port, lambda: _SILENT.getsockname()[1]], ids=["nobody there", "says nothing"])
+def test_who_asks_whether_a_broker_answers_need_not_wait_long(
+    port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "CONNECT_SECONDS", 0.2)
+    assert broker.silence(f"redis://127.0.0.1:{port()}/0")
+
+
+def test_a_broker_that_answers_is_not_silent(url: str) -> None:
+    assert broker.silence(url) == ""
+
+
 # Takes connections and never says a word. It stays for as long as the thread that waits for it: to the end.
 _SILENT = socket.create_server(("127.0.0.1", 0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections import namedtuple
@@ -14,13 +15,15 @@ import pytest
 from django.db import OperationalError, connection
 
 from tandem.common import moments
-from tandem.common.models import PeriodicJob
-from tandem.config import doctor, health, instance, jobs
+from tandem.common.models import Installation, PeriodicJob
+from tandem.common.postgresql.base import DatabaseWrapper as PostgreSQL
+from tandem.config import doctor, health, instance, jobs, secret_key
 from tandem.config.database import SchemaState
 from tandem.config.doctor import CHECKS, Verdict
 from tandem.sms.outbox import queue_message
 from tandem.webhooks.models import Notice
 from tests.cast import person
+from tests.installation import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +52,12 @@ class Broken:
 
     def readable_secret(self) -> None:
         (self.settings.DATA_DIR / "secret_key").chmod(0o644)
+
+    def lost_secret(self) -> None:
+        (self.settings.DATA_DIR / "secret_key").unlink()
+
+    def another_secret(self) -> None:
+        Installation.objects.create(pk=Installation.THE_ONE, key_fingerprint="0" * 64)
 
     def full_disk(self) -> None:
         self.patch.setattr(shutil, "disk_usage", lambda _: Usage(10**10, 10**10 - 10**8, 10**8))
@@ -86,8 +95,33 @@ class Broken:
         at = moments.now() - EARLIER
         Notice.objects.create(sequence=1, model="Lead", type="lead.updated", kind="updated", record="r", at=at, data={})
 
+    def silent_broker(self) -> None:
+        self.set(BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
+
+    def replica_away(self) -> None:
+        away = {**connection.settings_dict, "ENGINE": "tandem.common.postgresql", "HOST": "127.0.0.1"}
+        away |= {"PORT": str(free_port()), "OPTIONS": {"connect_timeout": 5}}
+        replica = PostgreSQL(away, alias="replica")
+        self.patch.setattr("django.db.connections", {"replica": replica})
+
+    def bucket_away(self) -> None:
+        options = {"bucket_name": "b", "endpoint_url": f"http://127.0.0.1:{free_port()}"}
+        options |= {"access_key": "k", "secret_key": "s", "region_name": "eu-west-1"}
+        bucket = {"BACKEND": "tandem.files.buckets.Bucket", "OPTIONS": options}
+        self.set(S3_BUCKET="b", STORAGES=self.settings.STORAGES | {"files": bucket})
+
+    def files_of_another(self) -> None:
+        directory = self.settings.DATA_DIR / "files"
+        directory.mkdir()
+        may = os.access
+        self.patch.setattr(os, "access", lambda path, mode: path != directory and may(path, mode))
+
     def lost_assets(self) -> None:
         self.patch.setattr("django.contrib.staticfiles.finders.find", lambda _: None)
+
+    def no_directory(self) -> None:
+        (self.settings.DATA_DIR / "file").touch()
+        self.set(DATA_DIR=self.settings.DATA_DIR / "file")
 
     def directory_gone(self) -> None:
         self.set(DATA_DIR=self.settings.DATA_DIR / "gone")
@@ -96,10 +130,13 @@ class Broken:
 CASES: list[tuple[str, Callable[[Broken], None], Verdict, str, str]] = [
     ("versions", Broken.old_sqlite, Verdict.PROBLEM, "SQLite", "3.38"),
     ("data directory", Broken.directory_gone, Verdict.PROBLEM, "does not exist", "tandem migrate"),
+    ("data directory", Broken.no_directory, Verdict.PROBLEM, "is no directory", "set TANDEM_DATA_DIR"),
     ("disk space", Broken.full_disk, Verdict.PROBLEM, "0.1 GB free", "free some space"),
     ("secret key", lambda it: it.set(SECRET_KEY="short"), Verdict.PROBLEM, "shorter", "leave TANDEM_SECRET_KEY empty"),
     ("secret key", Broken.readable_secret, Verdict.PROBLEM, "read by others (mode 644)", "chmod 600"),
     ("database", Broken.database_away, Verdict.PROBLEM, "could not be checked", "DATABASE_URL"),
+    ("secret key", Broken.lost_secret, Verdict.PROBLEM, "there is none", "from a backup"),
+    ("known key", Broken.another_secret, Verdict.PROBLEM, "another one than", "bring the old one back"),
     ("writing", Broken.read_only, Verdict.PROBLEM, "readonly", "DATABASE_URL"),
     ("migrations", Broken.unmigrated, Verdict.PROBLEM, "not prepared", "run `tandem migrate`"),
     ("searches", Broken.unindexed, Verdict.WARNING, "whole tables", "CREATE EXTENSION"),
@@ -107,6 +144,10 @@ CASES: list[tuple[str, Callable[[Broken], None], Verdict, str, str]] = [
     ("periodic jobs", Broken.failing_job, Verdict.PROBLEM, "autoassign: ValueError", "see the log"),
     ("text messages", Broken.late_message, Verdict.PROBLEM, "has been due for 600 s", "does the gateway answer"),
     ("webhooks", Broken.late_webhook, Verdict.PROBLEM, "has been due for 600 s", "is the worker alive"),
+    ("broker", Broken.silent_broker, Verdict.WARNING, "does not answer (", "is TANDEM_BROKER_URL right"),
+    ("replica", Broken.replica_away, Verdict.PROBLEM, "reports and exports are refused", "DATABASE_REPLICA_URL right"),
+    ("uploads", Broken.bucket_away, Verdict.PROBLEM, "kept in the bucket: EndpointConnectionError", "TANDEM_S3_ACC"),
+    ("uploads", Broken.files_of_another, Verdict.PROBLEM, "is not writable for this user", "chown"),
     (
         "SMS backend",
         lambda it: it.set(SMS_BACKEND="http", SMS_HTTP_URL=""),
@@ -174,12 +215,35 @@ def test_a_check_notices_and_says_what_helps(
     assert code == (verdict == Verdict.PROBLEM)
 
 
+@pytest.mark.parametrize(
+    ("breaks", "cause", "skipped"),
+    [
+        (Broken.database_away, "database", 8),
+        (Broken.unmigrated, "migrations", 6),
+        (Broken.lost_secret, "secret key", 1),
+        (Broken.no_directory, "data directory", 12 if connection.vendor == "sqlite" else 4),
+    ],
+)
+def test_one_cause_is_one_problem(
+    broken: Broken, capsys: pytest.CaptureFixture[str], breaks: Callable[[Broken], None], cause: str, skipped: int
+) -> None:
+    # A database in memory knows no WAL.
+    broken.patch.setitem(CHECKS, "database", lambda: connection.cursor().close() or doctor.ok("answers"))
+    breaks(broken)
+    assert doctor.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0].strip() for line in lines if "PROBLEM" in line] == [f"PROBLEM  {cause}"]
+    assert len([line for line in lines if line.startswith(" skipped  ") and ": not checked, see " in line]) == skipped
+    assert lines[-1] == "1 problem."
+
+
 def test_each_check_has_a_case_in_which_it_fails() -> None:
     assert {check for check, *_ in CASES} == set(CHECKS)
 
 
 def test_a_sound_installation_has_nothing_to_mend(broken: Broken, capsys: pytest.CaptureFixture[str]) -> None:
     person("asha")
+    secret_key.make_known()
     PeriodicJob.objects.create(name=jobs.HEARTBEAT, last_finished_at=moments.now())
     broken.set(SMS_BACKEND="file", ALLOWED_HOSTS=["crm.example.com"], DEBUG=False, LOGIN_THROTTLE=True)
     # A database in memory, as the tests have it, knows no WAL.

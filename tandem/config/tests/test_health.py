@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
-from tandem.common import metrics, moments
+from tandem.common import metrics, moments, rendering
+from tandem.common.models import Installation
 from tandem.config import health
-from tandem.sms.models import Message
 from tandem.sms.outbox import queue_message
 from tandem.webhooks.models import Delivery, Notice
 from tandem.webhooks.tests.hooks import hook
-from tests.cast import Api, person
+from tests.cast import Api, as_, person
+from tests.installation import prepared
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_written_or_told_lately(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_written", {})
+    monkeypatch.setattr(rendering, "_told_at", -rendering.TELL_EVERY_SECONDS)
 
 
 def test_livez_answers_without_asking_the_database(django_assert_num_queries) -> None:
@@ -102,10 +111,66 @@ def _delivery(*, minutes: int, failing: bool, sequence: int = 1) -> None:
     Delivery.objects.create(webhook=webhook, sequence=sequence, next_attempt_at=due, created_at=due, **told)
 
 
-def test_asking_whether_one_can_write_writes_nothing() -> None:
-    message = queue_message(to="+910000000001", text="x", purpose="otp", now=moments.now())
-    health.check_writable()
-    assert Message.objects.get() == message
+def test_asking_whether_one_can_write_changes_one_row_of_its_own() -> None:
+    for _ in range(2):
+        before = moments.now()
+        health.check_writable()
+        assert Installation.objects.get().written_at >= before
+
+
+def test_whoever_asks_it_is_written_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(health, "check_writable", lambda: written.append(1))
+    for _ in range(5):
+        Client().get("/readyz")
+    assert len(written) == 1
+    monkeypatch.setattr(health, "WRITTEN_LATELY_SECONDS", 0.0)
+    Client().get("/readyz")
+    assert len(written) == 2
+
+
+WITHOUT_ROOM = """
+import os, resource
+from django.db import connection
+from django.test import Client
+from tandem.config import health
+ask = Client(headers={"host": "localhost"}).get
+print(ask("/readyz").status_code)
+written = os.path.getsize(f"{connection.settings_dict['NAME']}-wal")
+resource.setrlimit(resource.RLIMIT_FSIZE, (written, written))  # as on a full disk, no file can grow
+health.WRITTEN_LATELY_SECONDS = 0
+print(ask("/readyz").status_code, ask("/readyz").json())
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="of PostgreSQL it is the server's disk")
+def test_readyz_notices_a_disk_on_which_nothing_can_be_written(tmp_path: Path) -> None:
+    with prepared(tmp_path) as installation:
+        asked = installation.python(WITHOUT_ROOM)
+    assert asked.stdout.splitlines() == [
+        "200",
+        "503 {'status': 'unavailable', 'reasons': {'database': 'disk I/O error'}}",
+    ], asked.stderr
+    lines = [line for line in asked.stderr.splitlines() if "the database cannot be used" in line]
+    assert len(lines) == 1
+    assert '"level":"error"' in lines[0]
+    assert '"error":"OperationalError (SQLITE_IOERR_WRITE)"' in lines[0]
+
+
+def test_a_write_that_fails_for_the_database_is_told_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("connection to 10.0.0.7 failed, password=hunter2") from sqlite3.OperationalError("x")
+
+    monkeypatch.setattr("tandem.fieldservice.api.cards.create_card", away)
+    with caplog.at_level("ERROR"):
+        for _ in range(3):
+            answer = as_("asha").post("/api/crm/cards/", {"model": "X", "customer": person("chitra").pk})
+            assert answer.status_code == 503
+    (line,) = [record for record in caplog.records if record.name == "tandem.common.rendering"]
+    assert (line.getMessage(), line.error) == ("the database cannot be used", "OperationalError")
 
 
 def test_metrics_count_requests_and_tell_what_waits() -> None:

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.staticfiles import finders
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.views.defaults import permission_denied
 
 from tandem.accounts.models import AccessKey, RefreshSession, User
 from tandem.accounts.tokens import open_key, open_session
 from tandem.common import moments
 from tandem.common.models import PeriodicJob
+from tandem.events.admin import PageWithHistory
 from tandem.events.models import Event
 from tandem.events.record import record
 from tandem.fieldservice.actions.cards import delete_card
@@ -101,6 +105,14 @@ class TestPages:
         assert client.get(listing(page)).status_code == 200
         row = page.model._default_manager.order_by("pk").first()
         assert client.get(detail(row)).status_code == 200
+
+    @pytest.mark.parametrize("page", PAGES, ids=name_of)
+    def test_a_record_is_named_and_has_a_history_where_there_is_one(self, page: Any) -> None:
+        fill(1)
+        row = page.model._default_manager.order_by("pk").first()
+        shown = browser("asha").get(detail(row)).content.decode()
+        assert " object (" not in shown
+        assert (detail(row, "history") in shown) == isinstance(page, PageWithHistory)
 
     @pytest.mark.parametrize("page", PAGES, ids=name_of)
     @pytest.mark.parametrize("name", ["chitra", "wasim", "omar", None])
@@ -367,3 +379,38 @@ class TestButtons:
 
 def name_of_button(record: Any, button: str) -> str:
     return f"{record._meta.app_label}_{record._meta.model_name}_{button}"
+
+
+class TestRefusals:
+    """What a browser is shown when there is nothing to show. No query: the database may be what is wrong."""
+
+    def test_an_address_without_a_page_leads_back(self, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0):
+            answer = Client(HTTP_HOST="localhost").get("/nowhere/")
+        assert answer.status_code == 404
+        _leads_back(answer, "There is nothing at this address")
+
+    def test_a_form_from_elsewhere_leads_back(self, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0):
+            answer = Client(HTTP_HOST="localhost", enforce_csrf_checks=True).post("/admin/login/", {"username": "asha"})
+        assert answer.status_code == 403
+        _leads_back(answer, "This form could not be taken")
+
+    def test_a_page_for_others_leads_back(self, rf: Any, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0):
+            answer = permission_denied(rf.get("/admin/"), PermissionDenied())
+        assert answer.status_code == 403
+        _leads_back(answer, "This is not for you to see")
+
+    def test_the_icon_is_our_own(self) -> None:
+        shown = Client(HTTP_HOST="localhost").get("/admin/login/").content.decode()
+        assert 'href="/static/tandem/favicon.svg"' in shown
+        assert finders.find("tandem/favicon.svg")
+
+
+def _leads_back(answer: Any, heading: str) -> None:
+    shown = answer.content.decode()
+    assert f"<h1>{heading}</h1>" in shown
+    assert '<a href="/admin/">' in shown
+    assert "http://" not in shown
+    assert "https://" not in shown

@@ -37,3 +37,6 @@ class Attendance(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "date"], name="one_attendance_per_person_and_day")]
         indexes = [models.Index(fields=["date", "status"], name="attendance_by_day")]
+
+    def __str__(self) -> str:
+        return f"attendance of user {self.user_id} on {self.date}"

@@ -47,6 +47,9 @@ class ServiceEntry(models.Model):
             models.CheckConstraint(condition=Q(amount_charged__gte=0), name="entry_amount_not_negative"),
         ]
 
+    def __str__(self) -> str:
+        return f"entry {self.pk} of visit {self.visit_id}"
+
 
 class Feedback(models.Model):
     visit = models.OneToOneField(Visit, models.PROTECT, related_name="feedback")
@@ -60,3 +63,6 @@ class Feedback(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(rating__gte=1) & Q(rating__lte=5), name="rating_from_1_to_5"),
         ]
+
+    def __str__(self) -> str:
+        return f"feedback on visit {self.visit_id}"

@@ -114,3 +114,6 @@ class Delivery(Waiting):
     def tell(self) -> dict[str, Any]:
         """For log lines."""
         return {"webhook": str(self.webhook_id), "delivery": str(self.pk), "type": self.type}
+
+    def __str__(self) -> str:
+        return f"delivery {self.pk}"
