@@ -112,8 +112,9 @@ class WebhookPreview(Endpoint):
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """What a webhook, stored or described in the body, would send of a record. Nothing is sent."""
         given = body["webhook"]
-        webhook = unsaved_webhook(given) if isinstance(given, dict) else _named(given)
-        seen = preview(webhook, body["record"], by=caller(request), now=moments.now())
+        by = caller(request)
+        webhook = unsaved_webhook(given, by=by) if isinstance(given, dict) else _named(given)
+        seen = preview(webhook, body["record"], by=by, now=moments.now())
         return json_answer(shown(seen, webhook))
 
 
