@@ -25,6 +25,7 @@ from tandem.common.writing import insert
 from tandem.events.changes import change
 from tandem.events.record import record
 from tandem.fieldservice.models import Card, Visit
+from tandem.fieldservice.models.visit import fixed
 from tandem.fieldservice.queries import free_days_of, warranty_of, worker_absent
 from tandem.fieldservice.rules import states
 from tandem.fieldservice.rules.booking import check_visit_day
@@ -121,7 +122,10 @@ def book_visit(booking: Booking, *, by: User, now: datetime) -> Visit:
             **(schedule(booking.scheduled) if booking.scheduled else {}),
         )
         insert(visit)
-        after = {"card": card.pk, "status": visit.status, "day": day, **_decided(decision)}
+        after = {
+            **{name: getattr(visit, name) for name in ("status", "preferred_date", "service_type")},
+            **{"card": card.pk, "scheduled_at": _fixed(visit), "service_type_reason": visit.service_type_reason},
+        }
         record("visit.booked", subject=visit, actor=by, at=now, after=after, description=booking.description)
     return visit
 
@@ -176,15 +180,7 @@ def void_codes(card: Card, *, by: User, now: datetime) -> list[int]:
     voided = [visit for visit in visits if visit.otp_hash]
     for visit in voided:
         before, after = change(visit, at=now, **NO_CODE)
-        name = "otp_expires_at"  # what a GET shows of the code
-        record(
-            "visit.code_voided",
-            subject=visit,
-            actor=by,
-            at=now,
-            before={name: before.get(name)},
-            after={name: after.get(name)},
-        )
+        record("visit.code_voided", subject=visit, actor=by, at=now, before=before, after=after)
     return [visit.pk for visit in voided]
 
 
@@ -241,12 +237,7 @@ def _differing(visit: Visit, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fixed(visit: Visit) -> DayOrMoment | None:
-    """The day or the moment that is fixed, in whole seconds, as it is shown."""
-    if visit.scheduled_on is None or visit.scheduled_at is None:
-        return None
-    return DayOrMoment(
-        visit.scheduled_on, visit.scheduled_at.replace(microsecond=0) if visit.scheduled_has_time else None
-    )
+    return fixed(visit.scheduled_on, visit.scheduled_at, visit.scheduled_has_time)
 
 
 def _changes_of_worker(visit: Visit, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -373,9 +364,6 @@ def locked_visit(visit: Visit, *, by: User) -> Visit:
 
 def _write(visit: Visit, values: Mapping[str, Any], event: str, *, by: User, now: datetime, **facts: Any) -> Visit:
     before, after = change(visit, at=now, **values)
-    for name in NO_CODE:  # whether a code is pending is told by the status; its traces are nobody's business
-        before.pop(name, None)
-        after.pop(name, None)
     if after:
         record(event, subject=visit, actor=by, at=now, before=before, after=after, **facts)
     return visit
