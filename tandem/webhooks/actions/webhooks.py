@@ -17,7 +17,7 @@ from tandem.events.changes import change
 from tandem.events.record import record
 from tandem.webhooks import registry
 from tandem.webhooks.actions.readers import check_reader, kind_for
-from tandem.webhooks.actions.switching import hold_waiting, release_held
+from tandem.webhooks.actions.switching import hold_waiting, resume
 from tandem.webhooks.models import Webhook
 from tandem.webhooks.models.webhook import readable_headers, sealed_headers, sealed_secrets, sealed_text
 from tandem.webhooks.outgoing import check_target
@@ -92,7 +92,7 @@ def change_webhook(webhook: Webhook, values: Mapping[str, Any], *, by: User, now
         if after:
             record("webhook.updated", subject=locked, actor=by, at=now, before=before, after=after)
         if "is_active" in after:
-            _switched(locked, now=now)
+            (resume if locked.is_active else hold_waiting)(locked, now=now)
 
 
 def delete_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
@@ -105,7 +105,7 @@ def delete_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
 
 
 def restore_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
-    """Bring a webhook back; what was held goes out when it is active. Raises Forbidden. Four queries."""
+    """Bring a webhook back; what was held goes out when it is active. Raises Forbidden. Five queries."""
     with transaction.atomic():
         locked = Webhook.objects.select_for_update(of=("self",), no_key=True).get(pk=webhook.pk)
         check_reader(locked, by=by)
@@ -114,7 +114,7 @@ def restore_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
         locked.mark_restored()
         record("webhook.restored", subject=locked, actor=by, at=now)
         if locked.is_active:
-            release_held(locked, now=now)
+            resume(locked, now=now)
 
 
 def rotate_secret(webhook: Webhook, *, by: User, now: datetime) -> str:
@@ -172,15 +172,6 @@ def _differing(locked: Webhook, values: Mapping[str, Any]) -> dict[str, Any]:
 def _is_harmless(new: Mapping[str, Any]) -> bool:
     """Whether a change of these columns lets nothing out that did not go out before."""
     return new.keys() <= {"name", "is_active"} and not new.get("is_active")
-
-
-def _switched(locked: Webhook, *, now: datetime) -> None:
-    if not locked.is_active:
-        hold_waiting(locked, now=now)
-        return
-    locked.disabled_at, locked.disabled_reason, locked.failing_since = None, "", None
-    locked.save(update_fields=["disabled_at", "disabled_reason", "failing_since"])
-    release_held(locked, now=now)
 
 
 def _host(url: str) -> tuple[str, bool]:
