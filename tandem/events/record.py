@@ -88,7 +88,9 @@ def new_event(
 
 
 def plain(value: Any) -> Any:
-    """A value in the shapes of the API's JSON: moments in UTC, days, decimals of two places and ids as text."""
+    """A value in the shapes of the API's JSON: moments in UTC, days, times of day as HH:MM, decimals of two places and
+    ids as text.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -101,4 +103,6 @@ def plain(value: Any) -> Any:
         return plain(value.pk)
     if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, Enum)):
         return value
-    return value.isoformat() if isinstance(value, date | time) else str(value)
+    if isinstance(value, time):
+        return value.isoformat("minutes")
+    return value.isoformat() if isinstance(value, date) else str(value)

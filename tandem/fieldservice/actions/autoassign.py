@@ -78,6 +78,7 @@ class _Waiting:
     scheduled_on: date | None
     scheduled_at: datetime | None
     scheduled_has_time: bool
+    service_type_reason: str
     clashes: bool
 
 
@@ -127,8 +128,8 @@ def _visits(waiting: QuerySet[Any, Any], on: date, region: str | None) -> tuple[
     others = Visit.objects.open().filter(card=OuterRef("card"), day=on).exclude(pk=OuterRef("pk"))
     rows = waiting.annotate(clashes=Exists(others)).order_by("day", "created_at", "pk")
     columns = ("pk", "card", "card__region", "day", "status", "created_at", "updated_at", "preferred_time")
-    fixed = ("scheduled_on", "scheduled_at", "scheduled_has_time")
-    found = [_Waiting(*row) for row in rows.values_list(*columns, *fixed, "clashes")]
+    changed = ("scheduled_on", "scheduled_at", "scheduled_has_time", "service_type_reason")
+    found = [_Waiting(*row) for row in rows.values_list(*columns, *changed, "clashes")]
     if region:
         found = [visit for visit in found if assignment.same_region(visit.region, region)]
     taken: set[int] = set()
@@ -257,13 +258,18 @@ def _give(
     if not written:
         return CHANGED
     old = {"assigned_to": None, **{name: getattr(before, name) for name in new if hasattr(before, name)}}
+    before_told, after_told = Visit.telling.sides(
+        {name: value for name, value in old.items() if value != new[name]},
+        {name: value for name, value in new.items() if name not in old or value != old[name]},
+        same=lambda column: getattr(before, column),
+    )
     return new_event(
         "visit.scheduled",
         subject=Visit(pk=before.pk),
         actor=by,
         at=now,
-        before={name: value for name, value in old.items() if value != new[name]},
-        after={name: value for name, value in new.items() if name not in old or value != old[name]},
+        before=before_told,
+        after=after_told,
         reasons=given.reasons,
     )
 

@@ -6,7 +6,7 @@ the visit's row, so of guesses that arrive together each is compared, and counte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -88,7 +88,7 @@ def request_code(visit: Visit, *, by: User, now: datetime) -> str:
             otp_tries=0,
             **{**counted, "otp_codes_on_day": counted["otp_codes_on_day"] + 1},
         )
-        record("visit.code_requested", subject=visit, actor=by, at=now, before=_told(before), after=_told(after))
+        record("visit.code_requested", subject=visit, actor=by, at=now, before=before, after=after)
         queue_message(to=phone, text=_message(code), purpose="otp", now=now, expires_at=visit.otp_expires_at)
     return code
 
@@ -168,9 +168,9 @@ def _guess(visit: Visit, code: str, *, by: User, now: datetime) -> Refusal | Non
     tries = visit.otp_tries + 1
     void: dict[str, Any] = {"otp_hash": "", "otp_expires_at": None} if tries >= otp.MAX_TRIES else {}
     counted["otp_guesses_on_day"] += 1
-    change(visit, otp_tries=tries, **counted, **void)
+    before, after = change(visit, otp_tries=tries, **counted, **void)
     left = otp.MAX_TRIES - tries
-    record("visit.code_refused", subject=visit, actor=by, at=now, attempts_left=left)
+    record("visit.code_refused", subject=visit, actor=by, at=now, before=before, after=after, attempts_left=left)
     return otp.OtpInvalid(attempts_left=left)
 
 
@@ -188,7 +188,7 @@ def _complete(visit: Visit, work: Work, *, image: str, by: User, now: datetime, 
         otp_requested_at=None,
     )
     facts |= {"entry": entry.pk, "work": _facts_of(entry)}
-    record("visit.completed", subject=visit, actor=by, at=now, before=_told(before), after=_told(after), **facts)
+    record("visit.completed", subject=visit, actor=by, at=now, before=before, after=after, **facts)
     return entry
 
 
@@ -208,11 +208,6 @@ def _log(visit: Visit, work: Work, *, image: str, by: User, now: datetime) -> Se
 def _facts_of(entry: ServiceEntry) -> dict[str, Any]:
     names = ("work_detail", "parts_replaced", "amount_charged", "next_service_date")
     return {name: getattr(entry, name) for name in names}
-
-
-def _told(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event says of a change: everything but the traces of the code."""
-    return {name: value for name, value in values.items() if not name.startswith("otp_")}
 
 
 def _counted_on(day: date, visit: Visit) -> dict[str, Any]:

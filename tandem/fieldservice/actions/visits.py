@@ -25,6 +25,7 @@ from tandem.common.writing import insert
 from tandem.events.changes import change
 from tandem.events.record import record
 from tandem.fieldservice.models import Card, Visit
+from tandem.fieldservice.models.visit import fixed
 from tandem.fieldservice.queries import free_days_of, warranty_of, worker_absent
 from tandem.fieldservice.rules import states
 from tandem.fieldservice.rules.booking import check_visit_day
@@ -122,7 +123,10 @@ def book_visit(booking: Booking, *, by: User, now: datetime) -> Visit:
             **(schedule(booking.scheduled) if booking.scheduled else {}),
         )
         insert(visit)
-        after = {"card": card.pk, "status": visit.status, "day": day, **_decided(decision)}
+        after = {
+            **{name: getattr(visit, name) for name in ("status", "preferred_date", "service_type")},
+            **{"card": card.pk, "scheduled_at": _fixed(visit), "service_type_reason": visit.service_type_reason},
+        }
         record("visit.booked", subject=visit, actor=by, at=now, after=after, description=booking.description)
     return visit
 
@@ -214,8 +218,6 @@ def _locked_open(**of: Any) -> list[Visit]:
 def _void_code(visit: Visit, *, by: User | None, now: datetime) -> None:
     """It stays `awaiting_otp`: the work is done, and the worker asks for another code."""
     before, after = change(visit, at=now, **NO_CODE)
-    shown = "otp_expires_at"  # what a GET shows of the code
-    before, after = {shown: before.get(shown)}, {shown: after.get(shown)}
     record("visit.code_voided", subject=visit, actor=by, at=now, before=before, after=after)
 
 
@@ -272,12 +274,7 @@ def _differing(visit: Visit, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fixed(visit: Visit) -> DayOrMoment | None:
-    """The day or the moment that is fixed, in whole seconds, as it is shown."""
-    if visit.scheduled_on is None or visit.scheduled_at is None:
-        return None
-    return DayOrMoment(
-        visit.scheduled_on, visit.scheduled_at.replace(microsecond=0) if visit.scheduled_has_time else None
-    )
+    return fixed(visit.scheduled_on, visit.scheduled_at, visit.scheduled_has_time)
 
 
 def _changes_of_worker(visit: Visit, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -408,9 +405,6 @@ def _write(
     visit: Visit, values: Mapping[str, Any], event: str, *, by: User | None, now: datetime, **facts: Any
 ) -> Visit:
     before, after = change(visit, at=now, **values)
-    for name in NO_CODE:  # whether a code is pending is told by the status; its traces are nobody's business
-        before.pop(name, None)
-        after.pop(name, None)
     if after:
         record(event, subject=visit, actor=by, at=now, before=before, after=after, **facts)
     return visit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from django.conf import settings
 from django.db import models
@@ -10,7 +10,9 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from tandem.accounts.models import Role
+from tandem.common.moments import DayOrMoment
 from tandem.common.viewers import Viewer
+from tandem.events.telling import Composed, Telling
 from tandem.fieldservice.models.card import Card
 from tandem.fieldservice.rules import states
 
@@ -58,6 +60,20 @@ class VisitQuerySet(models.QuerySet["Visit"]):
 
 # Where visits without a fixed day stand when they are ordered by it: behind all others.
 NO_DAY_YET = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def fixed(on: date | None, at: datetime | None, has_time: bool) -> DayOrMoment | None:
+    """What was fixed, of its three columns: the day or the moment, in whole seconds, as it is shown. None: nothing."""
+    if on is None or at is None:
+        return None
+    return DayOrMoment(on, at.replace(microsecond=0) if has_time else None)
+
+
+# What nobody is shown, and so no event tells: traces of the code, and columns that rules and filters ask.
+UNSHOWN = frozenset(
+    {"otp_hash", "otp_tries", "otp_day", "otp_codes_on_day", "otp_guesses_on_day"}
+    | {"completed_on", "service_type_forced"}
+)
 
 
 class Visit(models.Model):
@@ -114,6 +130,10 @@ class Visit(models.Model):
     )
 
     objects = VisitQuerySet.as_manager()
+
+    telling = Telling(
+        UNSHOWN, {"scheduled_at": Composed(("scheduled_on", "scheduled_at", "scheduled_has_time"), fixed)}
+    )
 
     class Meta:
         constraints = [

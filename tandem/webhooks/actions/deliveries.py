@@ -16,6 +16,7 @@ from tandem.common import queue
 from tandem.common.errors import NotFound
 from tandem.common.writing import update_each
 from tandem.events.record import record
+from tandem.webhooks.actions.readers import check_reader
 from tandem.webhooks.actions.switching import FAILED_TOO_LONG, GONE, switch_off
 from tandem.webhooks.actions.webhooks import locked_webhook
 from tandem.webhooks.letters import Outcome
@@ -44,12 +45,13 @@ def record_outcomes(landed: Sequence[Landed], *, now: datetime) -> list[str]:
 
 
 def redeliver(webhook: Webhook, pk: Any, *, by: User, now: datetime) -> Delivery:
-    """Send a delivery again, with the same id and body and a schedule of its own. Raises NotFound. Four queries.
+    """Send a delivery again, with the same id and body and a schedule of its own. Four queries.
 
-    One that waits is due now. For a webhook that is switched off it is held.
+    One that waits is due now. For a webhook that is switched off it is held. Raises Forbidden, NotFound.
     """
     with transaction.atomic():
         locked = locked_webhook(webhook.pk)
+        check_reader(locked, by=by)
         delivery = Delivery.objects.select_for_update(of=("self",), no_key=True).filter(webhook=locked, pk=pk).first()
         if delivery is None:
             raise NotFound
@@ -63,10 +65,11 @@ def redeliver_all(
 ) -> int:
     """Send again what was settled of the deliveries made from start up to, not at, end; gives how many. Three queries.
 
-    status: only those that were delivered, or that failed; None: both.
+    status: only those that were delivered, or that failed; None: both. Raises Forbidden, NotFound.
     """
     with transaction.atomic():
         locked = locked_webhook(webhook.pk)
+        check_reader(locked, by=by)
         rows = Delivery.objects.filter(webhook=locked, is_test=False, created_at__gte=start, created_at__lt=end)
         count = _again(locked, rows.filter(status__in=[status] if status else _SETTLED), now=now)
         record(

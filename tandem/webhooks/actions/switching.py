@@ -31,6 +31,13 @@ def release_held(locked: Webhook, *, now: datetime) -> None:
     held.begin_anew(DeliveryStatus.PENDING, now=now)
 
 
+def resume(locked: Webhook, *, now: datetime) -> None:
+    """Let a locked webhook that tells again start without its past failures; what was held goes out. Two queries."""
+    locked.disabled_at, locked.disabled_reason, locked.failing_since = None, "", None
+    locked.save(update_fields=["disabled_at", "disabled_reason", "failing_since"])
+    release_held(locked, now=now)
+
+
 def switch_off(locked: Webhook, reason: str, *, now: datetime) -> None:
     """Switch a locked webhook off because its receiver does not answer, and tell the admins. Four queries and one each.
 

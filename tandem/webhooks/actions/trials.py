@@ -16,11 +16,12 @@ from django.db import transaction
 from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.common.endpoint import written
-from tandem.common.errors import Forbidden, Invalid
+from tandem.common.errors import Invalid
 from tandem.events.models import Event
 from tandem.events.record import record
 from tandem.webhooks import registry
 from tandem.webhooks.actions.fan_out import body_of
+from tandem.webhooks.actions.readers import check_reader, kind_for
 from tandem.webhooks.letters import Letter, Outcome, attempt, letter
 from tandem.webhooks.models import Delivery, DeliveryStatus, Notice, Webhook
 from tandem.webhooks.models.webhook import readable_headers
@@ -46,9 +47,9 @@ class Preview:
 def preview(webhook: Webhook, record: str, *, by: User, now: datetime) -> Preview:
     """Look what a webhook, stored or not, would make of a record; nothing is sent or stored. Up to four queries.
 
-    Raises Forbidden for who may not see records of the kind, Invalid on `record` when the caller sees no such one.
+    Raises Forbidden for who does not see the records of the kind, Invalid on `record` when the caller sees no such one.
     """
-    told = registry.by_model(webhook.model)
+    told = kind_for(webhook.model, by=by)
     pk = _seen(told, record, by)
     text = written(told.shows, pk)
     data = orjson.loads(text)
@@ -68,7 +69,9 @@ def send_test(webhook: Webhook, *, by: User, now: datetime) -> Delivery:
     """Send one signed event of the newest record, or of a sample one, and keep what came of it. Up to 15 seconds.
 
     Whatever `is_active` and the conditions say; it is tried once. Never in a transaction. Five queries.
+    Raises Forbidden.
     """
+    check_reader(webhook, by=by)
     told = registry.by_model(webhook.model)
     pk = _newest(told)
     text = written(told.shows, pk) if pk is not None else orjson.dumps(sample(told.shows)).decode()
@@ -91,8 +94,6 @@ async def _sent(sent: Letter, *, at: datetime) -> Outcome:
 
 def _seen(told: Told, record: str, by: User) -> Any:
     """The id of a record that the caller sees."""
-    if not told.who.allows(by):
-        raise Forbidden
     try:
         pk = told.shows.model._meta.pk.to_python(record)
         is_there = abs(pk) < 2**63 if isinstance(pk, int) else True

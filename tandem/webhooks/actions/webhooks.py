@@ -16,7 +16,8 @@ from tandem.common.errors import Invalid, NotFound
 from tandem.events.changes import change
 from tandem.events.record import record
 from tandem.webhooks import registry
-from tandem.webhooks.actions.switching import hold_waiting, release_held
+from tandem.webhooks.actions.readers import check_reader, kind_for
+from tandem.webhooks.actions.switching import hold_waiting, resume
 from tandem.webhooks.models import Webhook
 from tandem.webhooks.models.webhook import readable_headers, sealed_headers, sealed_secrets, sealed_text
 from tandem.webhooks.outgoing import check_target
@@ -33,9 +34,9 @@ from tandem.webhooks.signing import new_secret
 _PLAIN = ("name", "model", "url", "method", "is_active", "conditions", "condition_logic", "events")
 
 
-def unsaved_webhook(values: Mapping[str, Any]) -> Webhook:
-    """The webhook that a body describes, checked, not stored. One query. Raises Invalid."""
-    told = registry.by_model(values["model"])
+def unsaved_webhook(values: Mapping[str, Any], *, by: User) -> Webhook:
+    """The webhook that a body describes, checked, not stored. Two queries. Raises Forbidden, Invalid."""
+    told = kind_for(values["model"], by=by)
     headers = _headers(values.get("headers") or {}, {}, told, host_changes=False)
     _check_url(values["url"], told)
     return Webhook(
@@ -52,9 +53,12 @@ def unsaved_webhook(values: Mapping[str, Any]) -> Webhook:
 
 
 def create_webhook(values: Mapping[str, Any], *, by: User, now: datetime) -> tuple[Webhook, str]:
-    """Store a webhook and give it with its secret, which is told this once. Three queries. Raises Invalid."""
+    """Store a webhook and give it with its secret, which is told this once. Four queries.
+
+    Raises Forbidden, Invalid.
+    """
     secret = new_secret()
-    webhook = unsaved_webhook(values)
+    webhook = unsaved_webhook(values, by=by)
     webhook.id, webhook.created_by, webhook.created_at, webhook.updated_at = uuid.uuid4(), by, now, now
     webhook.sealed_secret = sealed_text(secret)
     with transaction.atomic():
@@ -69,20 +73,26 @@ def known(webhook: Webhook) -> dict[str, Any]:
 
 
 def change_webhook(webhook: Webhook, values: Mapping[str, Any], *, by: User, now: datetime) -> None:
-    """Change what was given; absent fields stay. Switching it on lets what was held go out. Raises Invalid, NotFound.
+    """Change what was given; absent fields stay. Switching it on lets what was held go out.
 
-    What is sent back as it was is not judged anew: an attribute may have gone since.
+    What is sent back as it was is not judged anew: an attribute may have gone since. Who does not see the records may
+    switch it off and rename it, nothing else. Raises Forbidden, Invalid, NotFound.
     """
     with transaction.atomic():
         locked = locked_webhook(webhook.pk)
-        before, after = change(locked, at=now, **_differing(locked, values))
+        new = _differing(locked, values)
+        if not _is_harmless(new):
+            check_reader(locked, by=by)
+            if "model" in new:
+                kind_for(new["model"], by=by)
+        before, after = change(locked, at=now, **new)
         for names in (before, after):
             if "sealed_headers" in names:  # names only: values are secrets, and the history is for everybody
                 names["headers"] = sorted(readable_headers(names.pop("sealed_headers")))
         if after:
             record("webhook.updated", subject=locked, actor=by, at=now, before=before, after=after)
         if "is_active" in after:
-            _switched(locked, now=now)
+            (resume if locked.is_active else hold_waiting)(locked, now=now)
 
 
 def delete_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
@@ -95,22 +105,27 @@ def delete_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
 
 
 def restore_webhook(webhook: Webhook, *, by: User, now: datetime) -> None:
-    """Bring a webhook back; what was held goes out when it is active. Four queries."""
+    """Bring a webhook back; what was held goes out when it is active. Raises Forbidden. Five queries."""
     with transaction.atomic():
         locked = Webhook.objects.select_for_update(of=("self",), no_key=True).get(pk=webhook.pk)
+        check_reader(locked, by=by)
         if locked.deleted_at is None:
             return
         locked.mark_restored()
         record("webhook.restored", subject=locked, actor=by, at=now)
         if locked.is_active:
-            release_held(locked, now=now)
+            resume(locked, now=now)
 
 
 def rotate_secret(webhook: Webhook, *, by: User, now: datetime) -> str:
-    """Give a webhook a new secret, which is told this once; each old one signs along for its day. Raises NotFound."""
+    """Give a webhook a new secret, which is told this once; each old one signs along for its day.
+
+    Raises Forbidden, NotFound.
+    """
     secret = new_secret()
     with transaction.atomic():
         locked = locked_webhook(webhook.pk)
+        check_reader(locked, by=by)
         older = locked.old_secrets(now=now)[: MOST_OLD_SECRETS - 1]
         change(
             locked,
@@ -133,7 +148,7 @@ def locked_webhook(pk: Any) -> Webhook:
 
 
 def _differing(locked: Webhook, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that a change writes. Up to one query. Raises Invalid."""
+    """The columns that a change writes, and what they get. Up to one query. Raises Invalid."""
     own = {name: values[name] for name in _PLAIN if values.get(name) is not None and name != "conditions"}
     told = registry.by_model(own.get("model", locked.model))
     is_other_kind = told.model != locked.model
@@ -151,16 +166,12 @@ def _differing(locked: Webhook, values: Mapping[str, Any]) -> dict[str, Any]:
         headers = _headers(sent, stored, told, host_changes=host_changes)
         if headers != stored:
             own["sealed_headers"] = sealed_headers(headers)
-    return own
+    return {name: value for name, value in own.items() if value != getattr(locked, name)}
 
 
-def _switched(locked: Webhook, *, now: datetime) -> None:
-    if not locked.is_active:
-        hold_waiting(locked, now=now)
-        return
-    locked.disabled_at, locked.disabled_reason, locked.failing_since = None, "", None
-    locked.save(update_fields=["disabled_at", "disabled_reason", "failing_since"])
-    release_held(locked, now=now)
+def _is_harmless(new: Mapping[str, Any]) -> bool:
+    """Whether a change of these columns lets nothing out that did not go out before."""
+    return new.keys() <= {"name", "is_active"} and not new.get("is_active")
 
 
 def _host(url: str) -> tuple[str, bool]:

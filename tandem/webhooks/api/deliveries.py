@@ -14,6 +14,7 @@ from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.errors import Invalid
 from tandem.common.moments import DayOrMoment
 from tandem.common.reading.listing import Listing, Order, by_choice, by_text
+from tandem.common.reading.query import refuse_backward
 from tandem.common.reading.statement import Param, adapted
 from tandem.common.rendering import json_answer
 from tandem.common.viewers import Viewer
@@ -90,10 +91,12 @@ class DeliveriesAgain(Endpoint):
     def post(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
         """Send again what was made in a span of time; `status` narrows it to what failed, or was delivered."""
         webhook, now = find(Webhook.objects.live(), pk), moments.now()
-        start, end = _begin(body["from"]), _end(body["to"]) if body.get("to") else now
-        if end < start:
-            raise Invalid.on("from", f"{body['from']} lies after `to`.")
-        count = redeliver_all(webhook, start=start, end=end, status=body.get("status"), by=caller(request), now=now)
+        first, last = body["from"], body.get("to") or DayOrMoment(moments.day_of(now), now)
+        start = _begin(first)
+        refuse_backward(first.day, last.day)
+        refuse_backward(start, last.moment)
+        status = body.get("status")
+        count = redeliver_all(webhook, start=start, end=_end(last), status=status, by=caller(request), now=now)
         return json_answer({"redelivered": count})
 
 
@@ -112,8 +115,9 @@ class WebhookPreview(Endpoint):
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """What a webhook, stored or described in the body, would send of a record. Nothing is sent."""
         given = body["webhook"]
-        webhook = unsaved_webhook(given) if isinstance(given, dict) else _named(given)
-        seen = preview(webhook, body["record"], by=caller(request), now=moments.now())
+        by = caller(request)
+        webhook = unsaved_webhook(given, by=by) if isinstance(given, dict) else _named(given)
+        seen = preview(webhook, body["record"], by=by, now=moments.now())
         return json_answer(shown(seen, webhook))
 
 

@@ -16,7 +16,7 @@ from tandem.sms.models import Message
 from tandem.webhooks.actions.claims import claim
 from tandem.webhooks.actions.deliveries import record_outcomes
 from tandem.webhooks.actions.fan_out import fan_out
-from tandem.webhooks.actions.webhooks import change_webhook, rotate_secret
+from tandem.webhooks.actions.webhooks import change_webhook, delete_webhook, restore_webhook, rotate_secret
 from tandem.webhooks.letters import Outcome
 from tandem.webhooks.models import Delivery, Webhook
 from tandem.webhooks.rules.retries import SCHEDULE
@@ -283,6 +283,19 @@ def test_one_success_begins_the_five_days_anew(clock: Clock, sender: Sender, rec
         clock.forward(timedelta(days=1, hours=6))
     webhook.refresh_from_db()
     assert webhook.is_active
+
+
+def test_a_restored_one_is_given_its_five_days_too(clock: Clock, sender: Sender, receiver: Receiver) -> None:
+    webhook, one = hook(url=receiver.url), lead()
+    receiver.says(500)
+    rename(one, "before")
+    drain(sender)
+    delete_webhook(webhook, by=person("asha"), now=clock.now)
+    clock.forward(timedelta(days=6))
+    restore_webhook(webhook, by=person("asha"), now=clock.now)
+    drain(sender)
+    webhook.refresh_from_db()
+    assert (webhook.is_active, webhook.failing_since) == (True, clock.now), "it failed once since it is back"
 
 
 def test_of_results_recorded_together_those_whose_lease_was_lost_change_nothing(receiver: Receiver) -> None:

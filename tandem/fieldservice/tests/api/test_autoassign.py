@@ -71,14 +71,12 @@ def test_the_event_keeps_the_reasons() -> None:
     assert event.before == {
         "assigned_to": None,
         "status": "pending",
-        "scheduled_on": None,
         "scheduled_at": None,
     }
     assert event.after == {
         "assigned_to": wasim.pk,
         "status": "scheduled",
-        "scheduled_on": DAY.isoformat(),
-        "scheduled_at": moments.iso(moments.start_of(DAY)),
+        "scheduled_at": DAY.isoformat(),
     }
     assert event.facts == {"reasons": ["works in Madurai", "has 1 visit that day with this plan"]}
 

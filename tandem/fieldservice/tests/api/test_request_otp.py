@@ -54,7 +54,10 @@ def test_the_code_is_nowhere_in_the_database(clock, latest_code) -> None:
     ask(one)
     assert latest_code() not in str(everything())
     event = Event.objects.get(type="visit.code_requested")
-    assert (event.before, event.after, event.facts) == ({"status": "in_progress"}, {"status": "awaiting_otp"}, {})
+    shown = as_("wasim").get(f"/api/crm/services/{one.pk}/").json()
+    names = ("status", "otp_requested_at", "otp_expires_at")
+    assert (event.before, event.facts) == ({**dict.fromkeys(names), "status": "in_progress"}, {})
+    assert event.after == {name: shown[name] for name in names}
     assert event.actor == person("wasim")
 
 

@@ -111,16 +111,18 @@ def test_it_is_told_in_one_event_without_the_code(visit: Visit, wasim: Api, late
     assert event.before == {
         "status": "awaiting_otp",
         "completed_at": None,
-        "completed_on": None,
         "amount_charged": "0.00",
         "next_service_date": None,
+        "otp_requested_at": "2025-12-18T06:30:00Z",
+        "otp_expires_at": "2025-12-18T06:40:00Z",
     }
     assert event.after == {
         "status": "completed",
         "completed_at": "2025-12-18T06:31:00Z",
-        "completed_on": "2025-12-18",
         "amount_charged": "120.50",
         "next_service_date": "2026-03-15",
+        "otp_requested_at": None,
+        "otp_expires_at": None,
     }
     work = {
         "work_detail": "Replaced valve, cleaned filter",
