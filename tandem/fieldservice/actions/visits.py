@@ -174,17 +174,16 @@ def cancel_visit(visit: Visit, *, reason: str = "", by: User, now: datetime) -> 
 def hand_over(card: Card, *, to: User, by: User, now: datetime) -> list[int]:
     """Give a locked card's open visits to its new owner; closed ones stay with whom they were made for.
 
-    The ids of those whose pending code became void: it went to the old owner's phone. One query, and two for each
-    visit and code.
+    Gives the ids of those whose pending code became void: it went to the old owner's phone. They stay `awaiting_otp`:
+    the work is done, and the worker asks for another code. One query, and two for each visit.
     """
     voided = []
     for visit in _locked_open(card=card):
         if visit.otp_hash:
-            _void_code(visit, by=by, now=now)
             voided.append(visit.pk)
-        before, after = change(visit, at=now, customer=to)
-        if after:
-            record("visit.updated", subject=visit, actor=by, at=now, before=before, after=after)
+            _write(visit, {"customer": to, **NO_CODE}, "visit.code_voided", by=by, now=now)
+        else:
+            _write(visit, {"customer": to}, "visit.updated", by=by, now=now)
     return voided
 
 
@@ -195,7 +194,7 @@ def void_codes_of(customer: int, *, by: User | None, now: datetime) -> None:
     """
     for visit in _locked_open(customer=customer):
         if visit.otp_hash:
-            _void_code(visit, by=by, now=now)
+            _write(visit, NO_CODE, "visit.code_voided", by=by, now=now)
 
 
 def take_off(worker: int, *, by: User | None, now: datetime) -> None:
@@ -213,12 +212,6 @@ def _locked_open(**of: Any) -> list[Visit]:
     """All of them are locked, for one may be getting its code, or its worker, at this moment. One query."""
     rows = Visit.objects.open().filter(**of).order_by("pk")
     return list(rows.select_for_update(of=("self",), no_key=True))
-
-
-def _void_code(visit: Visit, *, by: User | None, now: datetime) -> None:
-    """It stays `awaiting_otp`: the work is done, and the worker asks for another code."""
-    before, after = change(visit, at=now, **NO_CODE)
-    record("visit.code_voided", subject=visit, actor=by, at=now, before=before, after=after)
 
 
 def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime) -> Visit:

@@ -23,8 +23,9 @@ from tests.cast import Api, as_, card_of, person, visit_to
 
 pytestmark = pytest.mark.django_db
 
-# What is written once. Keys that ride along, of other records, are found by their source.
+# What is written once. Keys that ride along, of other records, are found by their source, but for those of two records.
 NEVER = {"id", "created_by", "created_at", "updated_at"}
+ALONG = {"Visit": {"customer_name"}, "Feedback": {"customer_name"}}
 ADDRESSES = {
     **{"Lead": "leads", "Client": "clients", "Service": "services"},
     **{"Visit": "crm/services", "Card": "crm/cards"},
@@ -41,7 +42,7 @@ def stored(tmp_path: Any, settings: Any) -> None:
 def own_keys(model: str) -> set[str]:
     """The keys of the answer that tell of the record itself."""
     shows = registry.by_model(model).shows
-    along = {key.name for key in shows.shown if "__" in str(key.source or "")}
+    along = {key.name for key in shows.shown if "__" in str(key.source or "")} | ALONG.get(model, set())
     return registry.by_model(model).fields.keys() - along - NEVER
 
 
