@@ -252,6 +252,7 @@ class Records:
         """
         for key, paper in self.papers.items():
             stored.append(key)
+            files().delete(key)  # what an earlier try left; beside it, this one would get another name
             files().save(key, ContentFile(pdf_of(paper.title)))
         Client.objects.bulk_create(self.clients)
         Student.objects.bulk_create(self.students)
