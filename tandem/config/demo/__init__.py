@@ -14,6 +14,8 @@ of example.com, which is reserved.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +41,7 @@ from tandem.config.demo.diary import Diary
 from tandem.config.demo.people import COLLEAGUES, COMPANY, LOGINS, Login
 from tandem.events.models import Event
 from tandem.fieldservice.models import Attendance, Card, Feedback, Visit
+from tandem.files.storage import remove
 
 # The mark that a half was loaded: an event of its own, with the half's name in its facts.
 LOADED = "demo.loaded"
@@ -80,18 +83,30 @@ def load(*, now: datetime) -> DemoSummary:
     `tandem createadmin` comes first on many installations.
     """
     hashed = fieldservice.hashed_passwords() if _missing() else {}  # slow on purpose, so before the transaction
-    with transaction.atomic():
+    with _papers_gone_with_their_rows() as papers, transaction.atomic():
         missing = _missing() if hashed else []
         if missing:
             _refuse_other_data(missing)
             diary = Diary()
             admin = fieldservice.load(diary, hashed=hashed, now=now) if FIELD_SERVICE in missing else _admin()
             if ACADEMY in missing:
-                academy.load(diary, admin, hashed=hashed, now=now)
+                academy.load(diary, admin, hashed=hashed, papers=papers, now=now)
             for half in missing:
                 diary.tell(LOADED, admin, at=now, by=None, half=half)
             diary.write()
     return DemoSummary(is_new=bool(missing), counts=_counts(), logins=LOGINS)
+
+
+@contextmanager
+def _papers_gone_with_their_rows() -> Iterator[list[str]]:
+    """Gives a list for the keys of files that are stored inside; when that fails, they are deleted."""
+    keys: list[str] = []
+    try:
+        yield keys
+    except BaseException:
+        for key in keys:
+            remove(key)
+        raise
 
 
 def _missing() -> list[str]:

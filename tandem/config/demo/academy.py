@@ -60,8 +60,11 @@ class _Staff(NamedTuple):
     assistants: list[User]
 
 
-def load(diary: Diary, admin: User, *, hashed: Mapping[str, str], now: datetime) -> None:
-    """Write the half's rows, in the caller's transaction, and tell the diary of them."""
+def load(diary: Diary, admin: User, *, hashed: Mapping[str, str], papers: list[str], now: datetime) -> None:
+    """Write the half's rows, in the caller's transaction, and tell the diary of them.
+
+    papers: gets the keys of the files that are stored, for a caller whose transaction fails.
+    """
     today = moments.day_of(now)
     started_on = today - timedelta(days=DAYS_IN_USE)
     at = moments.at_time(working_day(started_on), time(9))
@@ -72,7 +75,7 @@ def load(diary: Diary, admin: User, *, hashed: Mapping[str, str], now: datetime)
     cohorts = _cohorts(records, staff, started_on=started_on, today=today)
     academy = _Academy(records, staff, pipelines, cohorts, started_on=started_on, today=today)
     academy.tell()
-    records.write()
+    records.write(stored=papers)
     _webhook(records, staff, at=at + timedelta(hours=3))
 
 

@@ -244,12 +244,15 @@ class Records:
     def cancel(self, request: TransferRequest, *, at: datetime, by: User) -> None:
         self._decide("cancelled", request, {"status": TransferStatus.CANCELLED.value}, at=at, by=by)
 
-    def write(self) -> None:
+    def write(self, *, stored: list[str]) -> None:
         """One query for each table, for each batch. Stage changes in the order of time, for the newest row counts.
 
-        Files are stored before the rows that refer to them are committed; nobody else works with a demo yet.
+        Files are stored before the rows that refer to them are committed; nobody else works with a demo yet. Their keys
+        are added to `stored`, each before its file, for one that breaks off leaves something as well.
         """
         for key, paper in self.papers.items():
+            stored.append(key)
+            files().delete(key)  # what an earlier try left; beside it, this one would get another name
             files().save(key, ContentFile(pdf_of(paper.title)))
         Client.objects.bulk_create(self.clients)
         Student.objects.bulk_create(self.students)

@@ -17,6 +17,7 @@ from tandem.config.tests.test_demo import NOW, TODAY, everything
 from tandem.config.tests.test_demo_academy import field_service_was_loaded
 from tandem.events.models import Event
 from tandem.fieldservice.models import Attendance, Visit, VisitStatus
+from tandem.files.storage import files
 from tests.cast import card_of, newcomer, person
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,24 @@ class TestRefusals:
         newcomer("Revathi", role="worker")
         with pytest.raises(AlreadyInUse):
             demo.load(now=NOW)
+
+
+def test_one_that_fails_leaves_no_files_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[str] = []
+    save = files().save
+
+    def fail_at_the_third(key: str, content: object) -> str:
+        if len(saved) == 2:
+            raise OSError(28, "No space left on device")
+        saved.append(save(key, content))
+        return saved[-1]
+
+    monkeypatch.setattr(files(), "save", fail_at_the_third)
+    with pytest.raises(OSError, match="No space"):
+        demo.load(now=NOW)
+    assert len(saved) == 2
+    assert not any(files().exists(key) for key in saved)
+    assert not Event.objects.exists()
 
 
 class TestDays:
