@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import transaction
 
@@ -20,7 +19,7 @@ from tandem.webhooks.actions.readers import check_reader, kind_for
 from tandem.webhooks.actions.switching import hold_waiting, resume
 from tandem.webhooks.models import Webhook
 from tandem.webhooks.models.webhook import readable_headers, sealed_headers, sealed_secrets, sealed_text
-from tandem.webhooks.outgoing import check_target
+from tandem.webhooks.outgoing import check_target, read_target
 from tandem.webhooks.registry import LISTENED_TO, Told
 from tandem.webhooks.rules import headers as header_rules
 from tandem.webhooks.rules import placeholders
@@ -158,7 +157,7 @@ def _differing(locked: Webhook, values: Mapping[str, Any]) -> dict[str, Any]:
     given = values.get("conditions", locked.conditions) or []
     if is_other_kind or given != locked.conditions:
         own["conditions"] = _conditions(given, told)
-    host_changes = _host(url) != _host(locked.url)
+    host_changes = url != locked.url and _host(url) != _host(locked.url)
     if "headers" in values or is_other_kind or host_changes:
         stored = readable_headers(locked.sealed_headers)
         shown = {name: header_rules.masked(value) for name, value in stored.items()}
@@ -174,10 +173,10 @@ def _is_harmless(new: Mapping[str, Any]) -> bool:
     return new.keys() <= {"name", "is_active"} and not new.get("is_active")
 
 
-def _host(url: str) -> tuple[str, bool]:
-    """Where a secret goes: host with port, and whether it travels in clear."""
-    parts = urlsplit(placeholders.with_any_values(url))
-    return parts.netloc.lower(), parts.scheme.lower() == "http"
+def _host(url: str) -> tuple[str, str, int]:
+    """Where a secret goes, and whether it travels in clear: scheme, host, port."""
+    target = read_target(placeholders.with_any_values(url))
+    return target.scheme, target.host, target.port
 
 
 def _check_url(url: str, told: Told) -> None:

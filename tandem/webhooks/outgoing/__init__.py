@@ -3,16 +3,16 @@
 Source: contract §6 "Targets".
 """
 
-from tandem.webhooks.outgoing.client import ANSWER_BYTES, OWN_HEADERS, Answered, Client, NotSent
+from tandem.webhooks.outgoing.client import ANSWER_BYTES, Answered, Client, NotSent
 from tandem.webhooks.outgoing.retry_after import retry_after_seconds
-from tandem.webhooks.outgoing.targets import check_target
+from tandem.webhooks.outgoing.targets import check_target, read_target
 
 __all__ = [
     "ANSWER_BYTES",
-    "OWN_HEADERS",
     "Answered",
     "Client",
     "NotSent",
     "check_target",
+    "read_target",
     "retry_after_seconds",
 ]

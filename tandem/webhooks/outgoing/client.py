@@ -25,27 +25,12 @@ from tandem.webhooks.outgoing.targets import (
     read_target,
 )
 from tandem.webhooks.outgoing.wire import CONNECT_SECONDS, KEEP_SECONDS, Connection, Key
+from tandem.webhooks.rules.headers import RESERVED
 
 ANSWER_BYTES = 64 * 1024
 DEADLINE_SECONDS = 15.0  # looking up, connecting, sending and reading together; contract §6: "2xx within 15 s"
 MOST_KEPT = 100  # idle connections
 
-# Headers that only this client writes: they say where a request goes and where it ends.
-OWN_HEADERS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 _DEFAULTS = {"Accept": "*/*", "User-Agent": "Tandem"}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNFIT_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
@@ -116,7 +101,7 @@ class Client:
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answered:
         """Send one request; the answer is what the receiver said within 15 s, else NotSent.
 
-        headers: none of OWN_HEADERS; values may hold any letters, they go out as UTF-8. body: None: no body at all.
+        headers: none of RESERVED; values may hold any letters, they go out as UTF-8. body: None: no body at all.
         """
         began = time.monotonic()
         try:
@@ -228,7 +213,7 @@ def _request(method: str, target: Target, headers: Mapping[str, str], body: byte
     given = {name.lower() for name in headers}
     sent = {"Host": target.authority} | {name: ours for name, ours in _DEFAULTS.items() if name.lower() not in given}
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or name.lower() in OWN_HEADERS or _UNFIT_IN_HEADERS.search(value):
+        if not _TOKEN.fullmatch(name) or name.lower() in RESERVED or _UNFIT_IN_HEADERS.search(value):
             raise NotSent("bad_headers", f"The header {name!r} cannot be sent with this value.")
         sent[name] = value.strip()
     if body is not None:

@@ -6,7 +6,9 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_WAIT_SECONDS = 24 * 3600
+from tandem.webhooks.rules.retries import LONGEST_WAIT
+
+_LONGEST_SECONDS = int(LONGEST_WAIT.total_seconds())
 
 
 def retry_after_seconds(value: str, *, now: datetime) -> int | None:
@@ -17,11 +19,11 @@ def retry_after_seconds(value: str, *, now: datetime) -> int | None:
     text = value.strip()
     if re.fullmatch(r"[0-9]+", text):
         # Nine digits are far beyond the cap, and int() of a thousand digits would not be free.
-        return LONGEST_WAIT_SECONDS if len(text) > 9 else min(int(text), LONGEST_WAIT_SECONDS)
+        return _LONGEST_SECONDS if len(text) > 9 else min(int(text), _LONGEST_SECONDS)
     asked = _date(text)
     if asked is None:
         return None
-    return int(min(max((asked - now).total_seconds(), 0), LONGEST_WAIT_SECONDS))
+    return int(min(max((asked - now).total_seconds(), 0), _LONGEST_SECONDS))
 
 
 def _date(text: str) -> datetime | None:

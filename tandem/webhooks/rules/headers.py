@@ -15,8 +15,9 @@ _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _MASKED: Final = re.compile(r"(?:..)?\*{4}(?:..)?", re.DOTALL)
 
-# Ours, and those that belong to one connection (RFC 9110 §7.6.1).
-_RESERVED: Final = frozenset(
+# Those that only the client writes, in lower case: they say where a request goes and where it ends, and belong to one
+# connection (RFC 9110 §7.6.1).
+RESERVED: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
     | {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -67,7 +68,7 @@ def merged(given: Mapping[str, str], stored: Mapping[str, str], *, host_changes:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise WrongHeader(f"{name[:100]!r} cannot be the name of a header.")
-    if name.lower() in _RESERVED or name.lower().startswith("webhook-"):
+    if name.lower() in RESERVED or name.lower().startswith("webhook-"):
         raise WrongHeader(f"{name}: this header is set by Tandem or belongs to the connection; leave it out.")
 
 

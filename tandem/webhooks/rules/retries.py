@@ -32,10 +32,13 @@ def is_success(status: int) -> bool:
 
 
 def asked_to_wait(planned: datetime, retry_after: int | None, *, now: datetime) -> datetime:
-    """The later of our plan and the receiver's wish. retry_after: seconds; None when it wished nothing."""
+    """The later of our plan and the receiver's wish.
+
+    retry_after: seconds, as `retry_after_seconds` reads them: at most LONGEST_WAIT. None when it wished nothing.
+    """
     if retry_after is None:
         return planned
-    return max(planned, now + min(timedelta(seconds=retry_after), LONGEST_WAIT))
+    return max(planned, now + timedelta(seconds=retry_after))
 
 
 def has_failed_for_too_long(failing_since: datetime | None, *, now: datetime) -> bool:

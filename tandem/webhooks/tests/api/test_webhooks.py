@@ -242,6 +242,16 @@ def test_with_its_values_given_again_it_may_move() -> None:
     assert as_("asha").patch(f"{URL}{webhook['id']}/", same_host).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["HTTPS://API.External.com/other", "https://api.external.com:443/other", "https://api.external.com:0443/{id}"],
+)
+def test_another_spelling_of_the_same_host_keeps_the_secrets(url: str) -> None:
+    webhook = made()
+    assert as_("asha").patch(f"{URL}{webhook['id']}/", {"url": url}).status_code == 200
+    assert stored(webhook).headers() == SHOWN["headers"]
+
+
 def test_another_model_judges_conditions_and_placeholders_anew() -> None:
     webhook = made()
     answer = as_("asha").patch(f"{URL}{webhook['id']}/", {"model": "Client"})
