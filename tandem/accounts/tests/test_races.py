@@ -124,6 +124,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "TANDEM_DATA_DIR": str(data_dir),
         "DJANGO_SETTINGS_MODULE": "tandem.config.settings",
         "TANDEM_LOGIN_THROTTLE": "on",
+        "TANDEM_SECRET_KEY": "one for all of these processes, which share their tokens",
     }
     server = os.environ.get("DATABASE_URL", "")
     name = f"races_{os.getpid()}"
