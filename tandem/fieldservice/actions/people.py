@@ -21,10 +21,10 @@ def follow(events: Sequence[Event]) -> None:
 
 def _follow(event: Event) -> None:
     pk, before, after = int(event.subject_id), event.before, event.after
+    if "name" in before:  # first: everybody locks cards before visits
+        _rename(pk, before["name"], after["name"], event)
     if "phone" in before:
         void_codes_of(pk, by=event.actor, now=event.at)
-    if "name" in before:
-        _rename(pk, before["name"], after["name"], event)
     if after.get("is_active") is False or before.get("role") == Role.WORKER:
         take_off(pk, by=event.actor, now=event.at)
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tandem.accounts.models import User
 from tandem.common import moments
@@ -130,3 +132,14 @@ def test_another_day_asks_again_whether_the_worker_is_there(card: Card) -> None:
         answer = as_("asha").patch(url, sent)
         assert (answer.status_code, answer.json()["code"]) == (409, "worker_absent")
     assert as_("asha").patch(url, {**body, "force": True}).status_code == 200
+
+
+def test_cards_are_locked_before_visits(card: Card) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time, from the beginning of its transaction")
+    visit_to(card, status="in_progress", assigned_to=person("wasim"))
+    with CaptureQueriesContext(connection) as queries:
+        change_user(person("chitra"), name="Another", phone="+919876500002")
+    locks = [query["sql"] for query in queries if " FOR NO KEY UPDATE" in query["sql"]]
+    tables = [name for sql in locks for name in ("card", "visit") if f'FROM "fieldservice_{name}"' in sql]
+    assert tables == ["card", "visit"]
