@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import hashlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -179,6 +180,15 @@ def processes() -> list[tuple[int, int, str]]:
 
 def alive(pids: set[int]) -> set[int]:
     return pids & {pid for pid, _, _ in processes()}
+
+
+@contextlib.contextmanager
+def file_limit_raised() -> Iterator[None]:
+    """A crowd has as many connections as it has people."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 def free_port() -> int:

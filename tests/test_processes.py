@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.figures import figure
-from tests.installation import Installation, Served, alive, copy_of, empty, free_port, prepared
+from tests.installation import Installation, Served, alive, copy_of, empty, file_limit_raised, free_port, prepared
 
 pytestmark = pytest.mark.processes
 
@@ -95,6 +95,16 @@ def test_slow_clients_hold_nobody_up(served: Served) -> None:
     figure(f"with 500 slow clients, a healthy one: median {seconds[50] * 1000:.0f} ms, p99 {seconds[98] * 1000:.0f} ms")
     served.wait_until(served.answers, "it answers after they have gone away")
     assert alive(served.tree()) >= {served.child("web")}
+
+
+def test_silent_clients_take_nobody_s_place(served: Served) -> None:
+    """More than the system keeps waiting and, left to itself, a server process admits; they say nothing at all."""
+    with ExitStack() as open_ones, file_limit_raised():
+        for _ in range(3000):
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=5))
+        seconds = sorted(_timed(served.answers) for _ in range(100))
+        figure(f"with 3000 silent clients, a healthy one: p99 {seconds[98] * 1000:.0f} ms")
+    served.wait_until(served.answers, "it answers after they have gone away")
 
 
 def _timed(answers: Callable[[], bool]) -> float:

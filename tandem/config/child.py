@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 from functools import partial
 from typing import Any
 
 from tandem.config import lifeline
 
 STOP_SECONDS = 10  # how long a server process may go on with the request in hand after it was told to stop
+MOST_CONNECTED = 10_000  # clients that a server process listens to at a time, whether they say something or not
+MOST_KNOCKING = 4096  # that the system keeps while the process gets to them; Linux bounds it by net.core.somaxconn
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def work() -> None:
 def serve(host: str, port: int, workers: int) -> None:
     """The server: it listens and starts one process per worker; it never loads the application itself."""
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
 
     server = Granian(
@@ -57,6 +60,11 @@ def serve(host: str, port: int, workers: int) -> None:
         address=host,
         port=port,
         interface=Interfaces.RSGI,
+        # Not `auto`, which waits without end for the first byte that tells HTTP/1 from 2. So a client that says nothing
+        # for half a minute is hung up on; before that it costs 3 kB, and not one of few places.
+        http=HTTPModes.http1,
+        backlog=MOST_KNOCKING,
+        backpressure=_raised_file_limit() // 2,  # connections; the other half is for bodies that go to files
         workers=workers,
         # A server process that dies is started again at once; one that dies again and again ends the server, and the
         # supervisor starts that anew with growing pauses.
@@ -66,6 +74,16 @@ def serve(host: str, port: int, workers: int) -> None:
         log_level=LogLevels.warning,
     )
     server.serve(target_loader=partial(_load, os.getpid()), wrap_loader=False)
+
+
+def _raised_file_limit() -> int:
+    """How many files a server process may have open: the default of 1024 is a limit for programs of another time."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTED
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return limit
 
 
 def _load(server: int) -> Any:

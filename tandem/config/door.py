@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final, cast
@@ -40,6 +41,8 @@ NEXT_PIECE_SECONDS: Final = 20.0  # that a client may take for the next piece of
 WHOLE_BODY_SECONDS: Final = 300.0
 RETRY_AFTER_SECONDS: Final = 2
 
+_CLOSE: Final = ("Connection", "close")
+_LATER: Final = ("Retry-After", str(RETRY_AFTER_SECONDS))
 _NAMES: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -60,10 +63,11 @@ class Gone(Exception):
     """Nobody is there any more to be answered."""
 
 
-NO_LENGTH = Refused(411, "length_required", "Send the length of the body: Content-Length.", ("Connection", "close"))
-TOO_LARGE = Refused(413, "too_large", "This request is too large.", ("Connection", "close"))
-TOO_SLOW = Refused(408, "too_slow", "The rest of this request did not arrive in time.", ("Connection", "close"))
-BUSY = Refused(503, "busy", "The server is busy. Try again in a moment.", ("Retry-After", str(RETRY_AFTER_SECONDS)))
+# Made anew for each refusal: an exception that is raised again keeps the frames of every time before.
+_no_length = partial(Refused, 411, "length_required", "Send the length of the body: Content-Length.", _CLOSE)
+_too_large = partial(Refused, 413, "too_large", "This request is too large.", _CLOSE)
+_too_slow = partial(Refused, 408, "too_slow", "The rest of this request did not arrive in time.", _CLOSE)
+_busy = partial(Refused, 503, "busy", "The server is busy. Try again in a moment.", _LATER)
 
 
 class Door:
@@ -115,9 +119,9 @@ class Door:
 
     @contextmanager
     def _waits(self) -> Iterator[None]:
-        """Count a request that waits for its turn, or is worked on. Raises BUSY."""
+        """Count a request that waits for its turn, or is worked on. Raises Refused."""
         if self._waiting >= MOST_WAITING:
-            raise BUSY
+            raise _busy()
         self._waiting += 1
         try:
             yield
@@ -125,9 +129,9 @@ class Door:
             self._waiting -= 1
 
     def _answer(self, environ: dict[str, Any], arrived: float) -> tuple[int, Headers, bytes | Iterable[bytes]]:
-        """Raises BUSY for one that arrived too long ago."""
+        """Raises Refused for one that arrived too long ago."""
         if self._clock() - arrived > LONGEST_WAIT_SECONDS:
-            raise BUSY
+            raise _busy()
         told: list[Any] = []
         pieces = self._application(environ, lambda status, headers, *_: told.extend((status, headers)))
         status, headers = told
@@ -158,20 +162,20 @@ def _tell(scope: Any, refused: Refused) -> None:
 
 
 def _length(scope: Any) -> int:
-    """How long the body will be. Raises TOO_LARGE and NO_LENGTH."""
+    """How long the body will be. Raises Refused."""
     given = scope.headers.get("content-length")
     if given is None:
         # Of a body in chunks that breaks off, the server does not tell that it is not the whole one.
         if "transfer-encoding" in scope.headers:
-            raise NO_LENGTH
+            raise _no_length()
         return 0
     if not given.isascii() or not given.isdigit() or len(given) > 15 or int(given) > LARGEST_BODY:
-        raise TOO_LARGE
+        raise _too_large()
     return int(given)
 
 
 async def _body(protocol: Any, length: int) -> IO[bytes]:
-    """The whole body, at its beginning. Raises TOO_SLOW, and Gone when the client went away in the middle."""
+    """The whole body, at its beginning. Raises Refused, and Gone when the client went away in the middle."""
     # Whoever asked closes it; where that does not come about, it is closed with its last reference.
     body: Any = BytesIO() if length <= IN_MEMORY else SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
     received, pieces = 0, aiter(protocol)
@@ -183,7 +187,7 @@ async def _body(protocol: Any, length: int) -> IO[bytes]:
                 received += len(piece)
                 body.write(piece)
     except TimeoutError:
-        raise TOO_SLOW from None
+        raise _too_slow() from None
     except StopAsyncIteration:
         raise Gone from None
     body.seek(0)

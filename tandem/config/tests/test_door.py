@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -150,6 +152,32 @@ def test_what_is_not_taken_in(
     assert (answer[0], json.loads(answer[2])["code"]) == (status, code)
     told = [(line.path, line.status, line.refused) for line in caplog.records]  # type: ignore[attr-defined]
     assert told == [("/there/", status, code)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "headers", "pieces", "status"),
+    [
+        ({"MOST_WAITING": 0}, [], [], 503),
+        ({"LONGEST_WAIT_SECONDS": -1.0}, [], [], 503),
+        ({}, [("content-length", "9" * 400)], [], 413),
+        ({}, [("transfer-encoding", "chunked")], [], 411),
+        ({"NEXT_PIECE_SECONDS": 0.01}, [("content-length", "4")], [60.0], 408),
+    ],
+)
+def test_nothing_is_left_of_a_refused_request(
+    limits: Any, headers: Any, pieces: Any, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an overload costs as much memory as it has requests, and collecting garbage takes longer with each."""
+    for name, value in limits.items():
+        monkeypatch.setattr(door, name, value)
+    protocol = Protocol(*pieces)
+    left = weakref.ref(protocol)
+    answer = asked(Scope("GET", "/", "", *headers), protocol)
+    assert answer is not None
+    assert answer[0] == status
+    del protocol
+    gc.collect()
+    assert left() is None
 
 
 def test_one_that_drips_is_slow_however_regularly_it_drips(monkeypatch: pytest.MonkeyPatch) -> None:
