@@ -42,7 +42,8 @@ def main() -> int:
     results = {"SQLite": tested("SQLite", arguments, database_url="")}
     with postgresql() as (url, origin):
         if url:
-            results["PostgreSQL"] = tested(f"PostgreSQL ({origin})", arguments, database_url=url)
+            again = ["-p", "tests.second_database", *arguments]
+            results["PostgreSQL"] = tested(f"PostgreSQL ({origin})", again, database_url=url)
         else:
             results["PostgreSQL"] = f"NOT TESTED: {origin}"
     print()

@@ -235,6 +235,7 @@ def wait_until_it_listens(port: int, process: subprocess.Popen[bytes], printed: 
 
 
 @pytest.mark.processes
+@pytest.mark.any_database
 def test_the_receiver_takes_what_we_send_and_knows_a_duplicate(receiver: tuple[str, str, Path]) -> None:
     url, secret, printed = receiver
     right = sent(secret=secret)
@@ -253,6 +254,7 @@ def test_the_receiver_takes_what_we_send_and_knows_a_duplicate(receiver: tuple[s
 
 
 @pytest.mark.processes
+@pytest.mark.any_database
 @needs("curl")
 @needs("openssl")
 def test_the_curl_snippet_is_accepted_by_the_receiver(receiver: tuple[str, str, Path], folder: Path) -> None:

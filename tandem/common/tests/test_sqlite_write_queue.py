@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import ConnectionHandler, OperationalError, connections
+from django.db import ConnectionHandler, OperationalError
 
 from tandem.common.sqlite.base import DatabaseWrapper, begins_to_write
 from tests.figures import figure
@@ -237,14 +237,14 @@ print(json.dumps([written, worst, locked]))
 
 
 @pytest.mark.processes
+@pytest.mark.any_database
 def test_many_writing_processes_wait_their_turn(database_file: Path) -> None:
     _written_together(database_file, writers=16, seconds=3)
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(
-    connections["default"].vendor != "sqlite", reason="2026-11-28: a SQLite file of its own, so once is enough"
-)
+@pytest.mark.processes
+@pytest.mark.any_database
 def test_64_writing_processes_get_even_shares(database_file: Path) -> None:
     """0.3 and more on a machine that does nothing else; beside other tests processes get uneven shares of that, too."""
     assert _written_together(database_file, writers=64, seconds=30) >= 0.1

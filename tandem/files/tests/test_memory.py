@@ -118,6 +118,7 @@ TAKEN, SMALLER, REFUSED = "{None}", "{Shrunk(", "{'This picture has too many pix
 
 
 @pytest.mark.processes
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("kind", "draw", "mode", "megapixels", "options", "said"),
     [
@@ -202,6 +203,7 @@ def png_with(*chunks: tuple[bytes, bytes]) -> bytes:
 
 
 @pytest.mark.processes
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "make",
     [
@@ -227,6 +229,7 @@ def test_what_somebody_made_up_takes_no_more(tmp_path: Path, make: Callable[[], 
 
 
 @pytest.mark.processes
+@pytest.mark.any_database
 def test_pictures_that_arrive_together_take_no_more_than_one(tmp_path: Path) -> None:
     path = tmp_path / "picture"
     photo("RGB", 12.0).save(path, "WEBP", method=0, exif=sideways())
