@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from tandem.academy.api.urls import FOLLOW_UPS
 from tandem.config import health
+from tandem.config.schema_page import SchemaPage
 
 urlpatterns = [
     # First what is called most: Django tries one pattern after the other, and those of "" for every request.
@@ -19,7 +20,7 @@ urlpatterns = [
     path("api/webhooks/", include("tandem.webhooks.api.urls")),
     path("api/jobs/", include("tandem.jobs.api.urls")),
     path("api/files/", include("tandem.files.api.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SchemaPage.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("admin/", admin.site.urls),
     path("livez", health.livez),
