@@ -14,7 +14,7 @@ from typing import Any
 from tandem.config import lifeline
 
 STOP_SECONDS = 10  # how long a server process may go on with the request in hand after it was told to stop
-MOST_CONNECTED = 10_000  # clients that a server process listens to at a time, whether they say something or not
+MOST_CONNECTED = 4000  # clients that a server process listens to at a time, whether they say something or not
 MOST_KNOCKING = 4096  # that the system keeps while the process gets to them; Linux bounds it by net.core.somaxconn
 
 

@@ -33,7 +33,8 @@ from tandem.common.metrics import observe_request
 log = logging.getLogger("tandem.requests")
 
 LARGEST_BODY: Final = 32 * 1024 * 1024  # bytes; what an endpoint takes is less, and its own business
-IN_MEMORY: Final = 1024 * 1024  # bytes of a body; more goes to a file
+IN_MEMORY: Final = 16 * 1024  # bytes of a body; more goes to a file
+MOST_HELD: Final = 512 * 1024 * 1024  # bytes of all bodies in one process that are not answered yet
 MOST_WAITING: Final = 500  # requests that wait for their turn in one process
 SLOW_AT_A_TIME: Final = 4  # slow requests, each with a connection to the database of its own
 LONGEST_WAIT_SECONDS: Final = 5.0
@@ -68,6 +69,7 @@ _no_length = partial(Refused, 411, "length_required", "Send the length of the bo
 _too_large = partial(Refused, 413, "too_large", "This request is too large.", _CLOSE)
 _too_slow = partial(Refused, 408, "too_slow", "The rest of this request did not arrive in time.", _CLOSE)
 _busy = partial(Refused, 503, "busy", "The server is busy. Try again in a moment.", _LATER)
+_full = partial(_busy, _CLOSE)
 
 
 class Door:
@@ -82,7 +84,7 @@ class Door:
     ) -> None:
         self._application, self._slow, self._clock = application, slow, clock
         self._aside = ThreadPoolExecutor(SLOW_AT_A_TIME, thread_name_prefix="slow")
-        self._waiting, self._turn = 0, asyncio.Lock()
+        self._waiting, self._held, self._turn = 0, 0, asyncio.Lock()
         # One for all requests, as one thread would have: Django keeps its connections to the database in it, and would
         # open new ones in the context of each task.
         self._context = copy_context()
@@ -92,20 +94,11 @@ class Door:
             if scope.proto != "http":
                 return
             length = _length(scope)
-            with await _body(protocol, length) if length else BytesIO() as body:
-                with self._waits():
-                    arrived, environ = self._clock(), _environ(scope, body)
-                    if self._slow(environ):
-                        loop = asyncio.get_running_loop()
-                        answer = await loop.run_in_executor(self._aside, self._answer, environ, arrived)
-                    else:
-                        # One after the other, in the order of arrival. Before each the loop looks at what has come
-                        # meanwhile, which then waits from now on, or is refused at once; else it would be seen, and
-                        # its clock begin, only when all before it are done.
-                        async with self._turn:
-                            await asyncio.sleep(0)
-                            answer = self._context.run(self._answer, environ, arrived)
-                status, shown, pieces = answer
+            if length:
+                with self._room() as take, await _body(protocol, length, take) as body:
+                    status, shown, pieces = await self._in_turn(scope, body)
+            else:
+                status, shown, pieces = await self._in_turn(scope, BytesIO())
         except Refused as refused:
             protocol.response_bytes(refused.status, refused.headers, refused.body)
             _tell(scope, refused)
@@ -116,6 +109,37 @@ class Door:
             protocol.response_bytes(status, shown, pieces)
         else:
             await self._stream(protocol, status, shown, pieces)
+
+    async def _in_turn(self, scope: Any, body: IO[bytes]) -> tuple[int, Headers, bytes | Iterable[bytes]]:
+        """What the application answers. Raises Refused."""
+        with self._waits():
+            arrived, environ = self._clock(), _environ(scope, body)
+            if self._slow(environ):
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._aside, self._answer, environ, arrived)
+            # One after the other, in the order of arrival. Before each the loop looks at what has come meanwhile, which
+            # then waits from now on, or is refused at once; else it would be seen, and its clock begin, only when all
+            # before it are done.
+            async with self._turn:
+                await asyncio.sleep(0)
+                return self._context.run(self._answer, environ, arrived)
+
+    @contextmanager
+    def _room(self) -> Iterator[Callable[[int], None]]:
+        """Count the bytes of a body, by what it yields, until the request is answered. That raises Refused."""
+        taken = 0
+
+        def take(more: int) -> None:
+            nonlocal taken
+            taken += more
+            self._held += more
+            if self._held > MOST_HELD:
+                raise _full()
+
+        try:
+            yield take
+        finally:
+            self._held -= taken
 
     @contextmanager
     def _waits(self) -> Iterator[None]:
@@ -174,8 +198,11 @@ def _length(scope: Any) -> int:
     return int(given)
 
 
-async def _body(protocol: Any, length: int) -> IO[bytes]:
-    """The whole body, at its beginning. Raises Refused, and Gone when the client went away in the middle."""
+async def _body(protocol: Any, length: int, take: Callable[[int], None]) -> IO[bytes]:
+    """The whole body, at its beginning. Raises Refused, and Gone when the client went away in the middle.
+
+    take: is told how much came, and raises what is to be raised when that is too much.
+    """
     # Whoever asked closes it; where that does not come about, it is closed with its last reference.
     body: Any = BytesIO() if length <= IN_MEMORY else SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
     received, pieces = 0, aiter(protocol)
@@ -185,6 +212,7 @@ async def _body(protocol: Any, length: int) -> IO[bytes]:
                 async with asyncio.timeout(NEXT_PIECE_SECONDS):
                     piece = await pieces.__anext__()
                 received += len(piece)
+                take(len(piece))
                 body.write(piece)
     except TimeoutError:
         raise _too_slow() from None

@@ -187,6 +187,33 @@ def test_one_that_drips_is_slow_however_regularly_it_drips(monkeypatch: pytest.M
     assert answer[0] == 408
 
 
+def test_bodies_together_take_no_more_than_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is announced does not count: to say a large number costs a client nothing."""
+    monkeypatch.setattr(door, "MOST_HELD", 10)
+
+    async def some_and_then_another() -> list[int]:
+        one = Door(echo)
+
+        async def answered(length: int, *pieces: bytes | float) -> int:
+            protocol = Protocol(*pieces)
+            await one.__rsgi__(Scope("POST", "/", "", ("content-length", str(length))), protocol)
+            assert protocol.answer is not None
+            if protocol.answer[0] == 503:
+                assert protocol.answer[1] == {
+                    "Content-Type": "application/json",
+                    "Retry-After": "2",
+                    "Connection": "close",
+                }
+            return protocol.answer[0]
+
+        together = await asyncio.gather(
+            answered(6, b"abc", 0.05, b"def"), answered(5, b"abcd", 0.02, b"e"), answered(1000, b"a" * 8), answered(0)
+        )
+        return [*together, await answered(10, b"0123456789"), await answered(11, b"0123456789x")]
+
+    assert asyncio.run(some_and_then_another()) == [200, 200, 503, 200, 200, 503]
+
+
 def test_half_a_body_is_never_worked_on() -> None:
     called: list[Any] = []
     answer = asked(
@@ -198,7 +225,9 @@ def test_half_a_body_is_never_worked_on() -> None:
 
 def test_a_large_body_arrives_whole() -> None:
     length = door.IN_MEMORY + 7
-    found = told(Scope("POST", "/", "", ("content-length", str(length))), *[b"x" * 65536] * 16, b"y" * 7)
+    found = told(
+        Scope("POST", "/", "", ("content-length", str(length))), *[b"x" * 4096] * (door.IN_MEMORY // 4096), b"y" * 7
+    )
     assert found["body"] == "x" * door.IN_MEMORY + "y" * 7
 
 
