@@ -60,7 +60,7 @@ growth: .venv/installed
 	@.venv/bin/python -m bench --growth
 
 soak: .venv/installed
-	@.venv/bin/python tests/run.py --jobs $(JOBS) --soak $(TESTS)
+	@.venv/bin/python tests/run.py --soak $(TESTS)
 
 # What the lock file would install, extras included. --strict: what could not be asked about is a failure, not a pass.
 audit: .venv/installed

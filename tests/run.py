@@ -33,11 +33,12 @@ LOCAL = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--jobs", default="2", help="tests that run at the same time")
+    parser.add_argument("--jobs", default="2", help="tests that run at the same time; long ones never do")
     parser.add_argument("--require-postgresql", action="store_true")
     parser.add_argument("--soak", action="store_true", help="the long tests instead")
     options, selected = parser.parse_known_args()
-    arguments = [*(["-m", "soak"] if options.soak else []), "-n", options.jobs, *selected]
+    # The figures of the long tests are those of a machine that does nothing else.
+    arguments = ["-m", "soak", "-n", "1", *selected] if options.soak else ["-n", options.jobs, *selected]
 
     results = {"SQLite": tested("SQLite", arguments, database_url="")}
     with postgresql() as (url, origin):

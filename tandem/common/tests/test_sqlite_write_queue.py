@@ -232,7 +232,8 @@ while time.monotonic() < end:
         written += 1
     except OperationalError:
         locked += 1
-print(json.dumps([written, worst, locked]))
+print(json.dumps([written, worst, locked]), flush=True)
+sys.stdin.readline()  # whoever ends takes a processor from those who still write
 """
 
 
@@ -246,8 +247,7 @@ def test_many_writing_processes_wait_their_turn(database_file: Path) -> None:
 @pytest.mark.processes
 @pytest.mark.any_database
 def test_64_writing_processes_get_even_shares(database_file: Path) -> None:
-    """0.3 and more on a machine that does nothing else; beside other tests processes get uneven shares of that, too."""
-    assert _written_together(database_file, writers=64, seconds=30) >= 0.1
+    assert _written_together(database_file, writers=64, seconds=30) >= 0.3
 
 
 def _written_together(database_file: Path, *, writers: int, seconds: int) -> float:
@@ -267,7 +267,9 @@ def _written_together(database_file: Path, *, writers: int, seconds: int) -> flo
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    results = [json.loads(process.communicate()[0]) for process in processes]
+    results = [json.loads(process.stdout.readline()) for process in processes]
+    for process in processes:
+        process.communicate()
     written, waits, locked = zip(*results, strict=True)
     figure(
         f"SQLite, {writers} writers, {seconds} s: {sum(written)} rows, worst wait {max(waits):.2f} s, "
