@@ -48,6 +48,8 @@ class Filter:
     many: a comma-separated list of values. parse: text → Python value, raises NotThisType.
     spellings: parse gives several values, all ways in which what was asked for may be stored.
     in_any_case: compared in lower case, which the database makes of both sides: its rules and Python's differ.
+    implies: what holds for every row that the lookups find, said of an order's keys. It changes no result: it tells the
+    database where in the order to begin.
     family: the filter's name is a prefix; parse gets the rest of each name with its text, gives a tuple of values, and
     raises Invalid on the full names.
     """
@@ -61,6 +63,7 @@ class Filter:
     family: bool = False
     in_any_case: bool = False
     spellings: bool = False
+    implies: Callable[[Param], Q] | None = None
 
     @property
     def plans_anew(self) -> bool:
@@ -68,7 +71,10 @@ class Filter:
         return any(lookup.endswith("contains") for lookup in self.lookups)
 
     def condition(self, names: Sequence[str]) -> Q:
-        return reduce(or_, (Q(**{lookup: self._value(name)}) for lookup in self.lookups for name in names))
+        found = reduce(or_, (Q(**{lookup: self._value(name)}) for lookup in self.lookups for name in names))
+        if self.implies is not None:
+            found &= reduce(or_, (self.implies(Param(name, self.column)) for name in names))
+        return found
 
     def _value(self, name: str) -> Any:
         value = Param(name, self.column)
@@ -120,8 +126,20 @@ def by_uuid(*lookups: str) -> Filter:
     return Filter(lookups, _uuid, models.UUIDField(), {"type": "string", "format": "uuid"})
 
 
-def by_day(*lookups: str) -> Filter:
-    return Filter(lookups, _day, models.DateField(), {"type": "string", "format": "date"})
+def by_day(*lookups: str, implies: Callable[[Param], Q] | None = None) -> Filter:
+    return Filter(lookups, _day, models.DateField(), {"type": "string", "format": "date"}, implies=implies)
+
+
+class BeforeAnywhere(Func):
+    """A moment that is before a day begins, in whatever time zone: the midnight of the day before it, in UTC."""
+
+    output_field = models.DateTimeField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="((%(expressions)s - 1)::timestamp AT TIME ZONE 'UTC')")
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="DATE(%(expressions)s, '-1 day')")  # moments are texts there
 
 
 def by_flag(*lookups: str) -> Filter:

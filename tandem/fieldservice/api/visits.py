@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework import serializers
 
@@ -11,7 +12,7 @@ from tandem.accounts.access import ADMIN, CUSTOMER_OR_ADMIN, FIELD, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.inputs import ClockField, DayField, DayOrMomentField, Defaulting, IdField, Input
-from tandem.common.reading.listing import Listing, Order, by_choice, by_day, by_id, by_text
+from tandem.common.reading.listing import BeforeAnywhere, Listing, Order, by_choice, by_day, by_id, by_text
 from tandem.fieldservice.actions.visits import (
     Booking,
     DuplicateVisit,
@@ -36,7 +37,7 @@ VISITS = Listing(
         "assigned_to": by_id("assigned_to"),
         "card": by_id("card"),
         "customer": by_id("customer"),
-        "from": by_day("day__gte"),
+        "from": by_day("day__gte", implies=lambda day: Q(schedule_key__gte=BeforeAnywhere(day))),
         "to": by_day("day__lte"),
         "search": by_text(
             "description__icontains",

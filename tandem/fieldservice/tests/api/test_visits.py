@@ -59,6 +59,15 @@ class TestList:
         assert self.ids(as_("asha")) == [early.pk, late.pk, undated.pk]
         assert self.ids(as_("asha"), "?order=created") == [undated.pk, late.pk, early.pk]
 
+    @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Asia/Kolkata", "UTC", "Pacific/Pago_Pago"])
+    def test_a_day_begins_at_the_site_s_midnight(self, zone: str, card: Card, settings: Any) -> None:
+        settings.TIME_ZONE = zone
+        fixed = [visit_to(card, scheduled_on=TODAY + timedelta(days=n)) for n in range(4)]
+        undated = visit_to(card_of(person("deepak")), on=TODAY + timedelta(days=2))
+        second = TODAY + timedelta(days=2)
+        assert self.ids(as_("asha"), f"?from={second}") == [fixed[2].pk, fixed[3].pk, undated.pk]
+        assert self.ids(as_("asha"), f"?from={second}&to={second}") == [fixed[2].pk, undated.pk]
+
     def test_filters(self, card: Card, visit: Visit) -> None:
         done = visit_to(card, on=TODAY, status="completed", description="Leaking tap")
         moved = visit_to(card, on=TODAY, scheduled_on=TODAY + timedelta(days=20))
