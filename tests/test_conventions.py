@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import UniqueConstraint
+from django.urls import resolve
 
 import tandem
+from tandem.common.endpoint import operation_of
+from tandem.common.reading.listing import Listing
 from tests.cast import as_
 from tests.matrix.expectations import EXPECTED
-from tests.matrix.test_matrix import VERBS
+from tests.matrix.test_matrix import VERBS, routes
 from tests.matrix.world import OWN, records
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +25,7 @@ _LOCKS = re.compile(r"select_for_update\((?:[^()]|\([^()]*\))*\)")
 
 def address(path: str) -> str:
     """An address of the path, of no record in particular."""
-    some = {"uuid": "8d7c2f5e-0000-4000-8000-000000000000", "int": "1", "slug": "client"}
+    some = {"path": "x", "uuid": "8d7c2f5e-0000-4000-8000-000000000000", "int": "1", "slug": "client"}
     return "/" + re.sub(r"<(\w+):\w+>", lambda match: some[match[1]], path)
 
 
@@ -67,3 +71,33 @@ def test_locks_let_others_refer_to_a_row() -> None:
     calls = [call for path in product.rglob("*.py") for call in _LOCKS.findall(path.read_text())]
     assert len(calls) > 40
     assert [call for call in calls if "no_key=True" not in call] == []
+
+
+# Whose rows are few in any company, or are narrowed to one record's first.
+_FEW = {"Webhook", "Delivery", "Attribute", "Pipeline", "Cohort", "Enrollment", "GroupMember", "FollowUp", "MyTask"}
+
+
+def test_a_list_is_read_along_an_index() -> None:
+    """Else each page sorts all there is, and gets slower with every row that somebody adds."""
+    views = [getattr(resolve(_filled(path)).func, "cls", None) for path in routes()]
+    operations = [operation_of(view, "GET") for view in views if view is not None]
+    listings = [one.gives for one in operations if one is not None and isinstance(one.gives, Listing)]
+    assert len(listings) > 20
+    sorted_anew = {
+        (listing.answer.name, order.keys[0])
+        for listing in listings
+        for order in listing.orders.values()
+        if listing.answer.name not in _FEW and order.keys[0] not in _first_columns(listing.answer.model)
+    }
+    assert sorted_anew == set()
+
+
+def _filled(path: str) -> str:
+    some = {"path": "x", "uuid": "00000000-0000-4000-8000-000000000000", "int": "1", "str": "x", "slug": "x"}
+    return "/" + re.sub(r"<(?:(\w+):)?\w+>", lambda found: some[found[1] or "str"], path)
+
+
+def _first_columns(model: Any) -> set[str]:
+    """Of the indexes of a table."""
+    indexes = [*model._meta.indexes, *(one for one in model._meta.constraints if isinstance(one, UniqueConstraint))]
+    return {"id", *(index.fields[0].lstrip("-") for index in indexes if index.fields)}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Lower
 
 from tandem.academy.models.pipelines import Pipeline
-from tandem.academy.models.record import ContainmentIndex, Described, LiveQuerySet
+from tandem.academy.models.record import LIVE, ContainmentIndex, Described, LiveQuerySet
 from tandem.academy.models.teaching import Cohort, EnrollmentDetail
-
-LIVE = Q(deleted_at=None)
 
 
 class Client(Described):

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models import Q
 
 from tandem.common.models import SoftDeleted
 from tandem.common.viewers import Viewer
 
 Record = TypeVar("Record", bound=models.Model)
+LIVE = Q(deleted_at=None)
 
 
 class Recorded(models.Model):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from tandem.academy.models.record import LiveQuerySet, Record, Recorded
+from tandem.academy.models.record import LIVE, LiveQuerySet, Record, Recorded
 from tandem.common.models import SoftDeleted
 
 
@@ -85,7 +85,10 @@ class EnrollmentDetail(SoftDeleted, Recorded):
                 name="one_seat_per_student_and_enrollment",
             ),
         ]
-        indexes = [models.Index(fields=["student", "-created_at", "-id"], name="seats_of_student")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], condition=LIVE, name="seats_newest_first"),
+            models.Index(fields=["student", "-created_at", "-id"], name="seats_of_student"),
+        ]
 
 
 class TransferStatus(models.TextChoices):
@@ -121,6 +124,7 @@ class TransferRequest(SoftDeleted, Recorded):
             ),
         ]
         indexes = [
+            models.Index(fields=["-created_at", "-id"], condition=LIVE, name="transfers_newest_first"),
             models.Index(
                 fields=["effective_date"], condition=Q(status="approved", moved_at=None), name="transfers_to_come"
             ),
