@@ -6,6 +6,7 @@ It holds for migrations after the first release; those before it meet empty tabl
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.db import connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 
 from tandem.common.migrating import AddIndexConcurrently
+from tests.installation import prepared
 
 RELEASED = {
     "academy": "0007_open_tasks_by_record",
@@ -123,3 +125,20 @@ def test_an_index_is_made_while_others_write_and_is_made_again_after_a_failure()
     with connection.schema_editor(atomic=False) as editor:
         operation.database_backwards("academy", editor, after, before)
     assert "leads_of_a_test" not in indexes()
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="2026-11-29: PostgreSQL keeps such figures up to date itself")
+def test_figures_of_a_table_that_is_made_anew_are_counted_anew(tmp_path: Path) -> None:
+    figures = "SELECT tbl FROM sqlite_stat1 WHERE tbl IN ('auth_permission', 'auth_group')"
+    say = f"from django.db import connection\nwith connection.cursor() as c:\n c.execute(%r); c.execute({figures!r})"
+    say += "\n print(sorted({row[0] for row in c.fetchall()}))"
+    with prepared(tmp_path) as installation:
+        assert "no such table: sqlite_stat1" in installation.python(say % "SELECT 1").stderr, "none where nobody asked"
+        both = "['auth_group', 'auth_permission']\n"
+        assert installation.python(say % "ANALYZE").stdout == both
+        dropped = installation.python(say % "DELETE FROM sqlite_stat1 WHERE tbl = 'auth_permission'")
+        assert dropped.stdout == "['auth_group']\n"
+        # What `tandem migrate` does where there is something to migrate.
+        assert installation.python("from tandem.config import database; database.migrate()").returncode == 0
+        assert installation.python(say % "SELECT 1").stdout == both
