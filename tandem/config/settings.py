@@ -284,5 +284,7 @@ LOGGING = {
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
         # Each refused request would be a line here, a second time; the request line of the middleware has it.
         "django.request": {"filters": ["bugs"], "level": "ERROR"},
+        # So has each call by a wrong name. Whoever scans the internet makes some: nobody is to be woken for them.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }

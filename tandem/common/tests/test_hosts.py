@@ -97,3 +97,8 @@ def test_pages_are_left_to_django_and_what_watches_needs_no_name(path: str, stat
     answer = Client().get(path, HTTP_HOST="other.example.com")
     assert answer.status_code == status
     assert b"unknown_host" not in answer.content
+
+
+def test_whoever_scans_the_internet_wakes_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    assert Client().get("/nowhere", HTTP_HOST="other.example.com").status_code == 400
+    assert [(line.name, line.levelname) for line in caplog.records if line.levelname == "ERROR"] == []
