@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from tandem.academy.models import Attribute, Lead
 from tandem.common import moments
 from tests.cast import Api, as_
+from tests.database import plan_of, rows
 
 pytestmark = [
     pytest.mark.django_db,
@@ -34,26 +32,17 @@ def asha() -> Api:
     return as_("asha")
 
 
-def rows(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
-
-
-def plan_of(api: Api, query: str) -> str:
-    with CaptureQueriesContext(connection) as seen:
-        assert api.get(f"/api/leads/?{query}").json()
-    statement = next(one["sql"] for one in seen if "@>" in one["sql"])
-    return "\n".join(line for (line,) in rows(f"EXPLAIN {statement}".replace("%", "%%")))
+def plan_of_leads(api: Api, query: str) -> str:
+    return plan_of(api, f"/api/leads/?{query}", "@>")
 
 
 def test_a_rare_value_is_found_through_the_index(asha: Api) -> None:
     for query in ("attributes.number=7", "attributes.number=7&page=1", "attributes.number=3&stage=new"):
-        assert "leads_by_attribute" in plan_of(asha, query)
+        assert "leads_by_attribute" in plan_of_leads(asha, query)
 
 
 def test_a_common_value_is_found_newest_first(asha: Api) -> None:
-    assert "leads_newest_first" in plan_of(asha, "attributes.city=Madurai&limit=20")
+    assert "leads_newest_first" in plan_of_leads(asha, "attributes.city=Madurai&limit=20")
 
 
 def test_each_value_is_planned_for(asha: Api) -> None:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from tandem.academy.models import Lead, Task
 from tandem.common import moments
 from tests.cast import Api, as_, person
+from tests.database import plan_of, rows
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),  # an index alone answers for rows that were vacuumed
     pytest.mark.skipif(connection.vendor != "postgresql", reason="the plans of PostgreSQL"),
 ]
-
-
-def rows(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
@@ -41,9 +33,7 @@ def asha() -> Api:
 
 
 def test_tasks_of_ones_leads_are_found_through_the_index(asha: Api) -> None:
-    with CaptureQueriesContext(connection) as seen:
-        assert len(asha.get("/api/my-tasks/").json()) == 20
-    statement = next(one["sql"] for one in seen if "academy_task" in one["sql"])
-    plan = "\n".join(line for (line,) in rows(f"EXPLAIN {statement}".replace("%", "%%")))
+    assert len(asha.get("/api/my-tasks/").json()) == 20
+    plan = plan_of(asha, "/api/my-tasks/", "academy_task")
     assert "Index Only Scan using open_tasks_of_record" in plan
     assert "Seq Scan on academy_task" not in plan

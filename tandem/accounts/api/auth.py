@@ -12,6 +12,7 @@ from tandem.accounts.access import caller
 from tandem.accounts.actions.sessions import WrongCredentials, check_login
 from tandem.accounts.actions.users import change_own_password, register_customer
 from tandem.accounts.api.answers import DONE, KEY, NEW_SESSION, SIGNED_IN_USER, TOKENS, USER
+from tandem.accounts.api.me import ProfileIn
 from tandem.accounts.models import User
 from tandem.accounts.throttle import TooManyTries
 from tandem.accounts.tokens import (
@@ -53,14 +54,9 @@ class KeyIn(Input):
     password = password_field()
 
 
-class RegisterIn(Input):
-    name = serializers.CharField(max_length=150, required=False, allow_null=True)
+class RegisterIn(ProfileIn):
     phone = serializers.CharField(max_length=40)
     password = password_field()
-    email = serializers.EmailField(max_length=254, required=False, allow_null=True)
-    address = serializers.CharField(max_length=255, required=False, allow_null=True)
-    city = serializers.CharField(max_length=100, required=False, allow_null=True)
-    postal_code = serializers.CharField(max_length=20, required=False, allow_null=True)
 
 
 class RefreshIn(Input):

@@ -59,32 +59,29 @@ _DETAIL = {"type": "string"}
 _CHANGE_REFUSALS = [DuplicateVisit, VisitClosed, WorkHasBegun, InvalidTransition, WorkerAbsent]
 
 
-class BookingIn(Defaulting):
+class VisitIn(Defaulting):
+    """What is said of a visit both when it is booked and when it is changed."""
+
+    description = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=5000)
+    service_type = serializers.ChoiceField(_SERVICE_TYPES, required=False, allow_null=True)
+    visit_type = serializers.ChoiceField(VisitType.choices, required=False, allow_null=True)
+    preferred_date = DayField(required=False, allow_null=True)
+    preferred_time = ClockField(required=False, allow_null=True)
+    scheduled_at = DayOrMomentField(required=False, allow_null=True)
+    assigned_to = IdField(required=False, allow_null=True)
+    force = serializers.BooleanField(required=False, allow_null=True)
+
+
+class BookingIn(VisitIn):
     defaults = ("description", "visit_type", "force")
 
     card = IdField()
-    description = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=5000)
-    service_type = serializers.ChoiceField(_SERVICE_TYPES, required=False, allow_null=True)
-    preferred_date = DayField(required=False, allow_null=True)
-    preferred_time = ClockField(required=False, allow_null=True)
-    visit_type = serializers.ChoiceField(VisitType.choices, required=False, allow_null=True)
-    scheduled_at = DayOrMomentField(required=False, allow_null=True)
-    assigned_to = IdField(required=False, allow_null=True)
-    force = serializers.BooleanField(required=False, allow_null=True)
 
 
-class VisitChangeIn(Defaulting):
+class VisitChangeIn(VisitIn):
     defaults = ("description", "service_type", "visit_type", "preferred_date", "force", "status")
 
-    description = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=5000)
-    service_type = serializers.ChoiceField(_SERVICE_TYPES, required=False, allow_null=True)
-    visit_type = serializers.ChoiceField(VisitType.choices, required=False, allow_null=True)
-    preferred_date = DayField(required=False, allow_null=True)
-    preferred_time = ClockField(required=False, allow_null=True)
-    scheduled_at = DayOrMomentField(required=False, allow_null=True)
     next_service_date = DayField(required=False, allow_null=True)
-    assigned_to = IdField(required=False, allow_null=True)
-    force = serializers.BooleanField(required=False, allow_null=True)
     status = serializers.ChoiceField(VisitStatus.choices, required=False, allow_null=True)
 
 

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from tandem.common import moments
 from tandem.fieldservice.models import Visit
 from tests.cast import Api, as_, card_of, person, visit_to
+from tests.database import plan_of, rows
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="the plans of PostgreSQL"),
 ]
 TODAY = moments.today()
-
-
-def rows(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
@@ -53,25 +46,23 @@ def asha() -> Api:
     return as_("asha")
 
 
-def plan_of(api: Api, query: str) -> str:
-    with CaptureQueriesContext(connection) as seen:
-        assert api.get(f"/api/crm/services/?limit=50&{query}").json()
-    statement = next(one["sql"] for one in seen if "schedule_key" in one["sql"])
-    return "\n".join(line for (line,) in rows(f"EXPLAIN {statement}".replace("%", "%%")))
+def plan_of_visits(api: Api, query: str) -> str:
+    assert api.get(f"/api/crm/services/?limit=50&{query}").json()
+    return plan_of(api, f"/api/crm/services/?limit=50&{query}", "schedule_key")
 
 
 def test_those_of_one_status_stand_in_their_order(asha: Api) -> None:
     """Those that wait for a day stand behind all others: along the order of all they were found last."""
-    plan = plan_of(asha, "status=pending")
+    plan = plan_of_visits(asha, "status=pending")
     assert "Index Scan using visits_by_status on fieldservice_visit" in plan, plan
     assert "Sort" not in plan, plan
 
 
 def test_those_of_a_worker_stand_in_their_order(asha: Api) -> None:
-    plan = plan_of(asha, f"assigned_to={person('wasim').pk}")
+    plan = plan_of_visits(asha, f"assigned_to={person('wasim').pk}")
     assert "Index Scan using visits_of_worker on fieldservice_visit" in plan, plan
     assert "Sort" not in plan, plan
 
 
 def test_what_was_before_the_first_day_is_not_read(asha: Api) -> None:
-    assert "Index Cond: (schedule_key >= " in plan_of(asha, f"from={TODAY - timedelta(days=9)}")
+    assert "Index Cond: (schedule_key >= " in plan_of_visits(asha, f"from={TODAY - timedelta(days=9)}")

@@ -100,7 +100,7 @@ def _seen(told: Told, record: str, by: User) -> Any:
     except Exception:
         is_there = False
     if not is_there or not told.rows(by).filter(pk=pk).exists():
-        raise Invalid.on("record", f'Invalid pk "{record}" - object does not exist.')
+        raise Invalid.unknown("record", record)
     return pk
 
 

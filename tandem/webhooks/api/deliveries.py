@@ -124,7 +124,7 @@ class WebhookPreview(Endpoint):
 def _named(pk: Any) -> Webhook:
     found = Webhook.objects.live().filter(pk=pk).first()
     if found is None:
-        raise Invalid.on("webhook", f'Invalid pk "{pk}" - object does not exist.')
+        raise Invalid.unknown("webhook", pk)
     return found
 
 
