@@ -27,7 +27,7 @@ pytestmark = pytest.mark.processes
 TIMES = 10
 AT_A_TIME = 8  # clients who wait for each other: what the server can do
 PATIENCE_SECONDS = 15.0
-LEADS = {"sqlite": 30_000, "postgresql": 100_000}  # so much to do that the crowd itself needs little of the machine
+LEADS = {"sqlite": 60_000, "postgresql": 100_000}  # so much to do that the crowd needs little of the machine
 
 
 @dataclass

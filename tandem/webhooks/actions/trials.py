@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -130,25 +129,3 @@ def _body(webhook: Webhook, told: Told, text: str, pk: str, delivery: UUID, *, n
         previous={},
     )
     return body_of(notice, delivery)
-
-
-def shown(preview: Preview, webhook: Webhook) -> Mapping[str, Any]:
-    """A preview as the API shows it."""
-    return {
-        "fires": preview.fires,
-        "condition_logic": webhook.condition_logic,
-        "conditions": [
-            {
-                "field": verdict.condition.field,
-                "operator": verdict.condition.operator,
-                "value": verdict.condition.value,
-                "found": verdict.found,
-                "holds": verdict.holds,
-            }
-            for verdict in preview.conditions
-        ],
-        "method": webhook.method,
-        "url": preview.url,
-        "headers": preview.headers,
-        "body": orjson.Fragment(preview.body) if preview.body is not None else None,
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from django.db import models
 from django.http import HttpResponse
 
@@ -19,7 +20,7 @@ from tandem.common.reading.statement import Param, adapted
 from tandem.common.rendering import json_answer
 from tandem.common.viewers import Viewer
 from tandem.webhooks.actions.deliveries import redeliver, redeliver_all
-from tandem.webhooks.actions.trials import preview, send_test, shown
+from tandem.webhooks.actions.trials import Preview, preview, send_test
 from tandem.webhooks.actions.webhooks import unsaved_webhook
 from tandem.webhooks.api.answers import CONDITION, DELIVERY, DELIVERY_WITH_ANSWERS, HEADERS
 from tandem.webhooks.api.inputs import PreviewIn, RedeliverIn
@@ -118,7 +119,7 @@ class WebhookPreview(Endpoint):
         by = caller(request)
         webhook = unsaved_webhook(given, by=by) if isinstance(given, dict) else _named(given)
         seen = preview(webhook, body["record"], by=by, now=moments.now())
-        return json_answer(shown(seen, webhook))
+        return json_answer(_shown(seen, webhook))
 
 
 def _named(pk: Any) -> Webhook:
@@ -137,3 +138,24 @@ def _end(given: DayOrMoment) -> Any:
     if given.moment is not None:
         return given.moment + timedelta(microseconds=1)
     return moments.start_of(given.day + timedelta(days=1))
+
+
+def _shown(found: Preview, webhook: Webhook) -> dict[str, Any]:
+    return {
+        "fires": found.fires,
+        "condition_logic": webhook.condition_logic,
+        "conditions": [
+            {
+                "field": verdict.condition.field,
+                "operator": verdict.condition.operator,
+                "value": verdict.condition.value,
+                "found": verdict.found,
+                "holds": verdict.holds,
+            }
+            for verdict in found.conditions
+        ],
+        "method": webhook.method,
+        "url": found.url,
+        "headers": found.headers,
+        "body": orjson.Fragment(found.body) if found.body is not None else None,
+    }
