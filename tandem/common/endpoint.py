@@ -67,7 +67,7 @@ class Operation:
     multipart: the body may also be a form with files. form: it may also be a form of texts (urlencoded). Anything else
     than JSON is a 415 elsewhere. also: further statuses with the same shape. apart: the handler takes long and may be
     carried out twice, or talks to somebody outside; so it never runs in a transaction of others, not even with an
-    Idempotency-Key.
+    Idempotency-Key. slow: it may take long, so it is worked on aside, and others do not wait for it.
     """
 
     who: Who
@@ -82,6 +82,7 @@ class Operation:
     multipart: bool = False
     form: bool = False
     apart: bool = False
+    slow: bool = False
 
 
 def operation(who: Who, **declared: Any) -> Callable[[Handler], Handler]:
@@ -100,8 +101,6 @@ def operation_of(view: Any, method: str) -> Operation | None:
 class Endpoint(APIView):
     shows: ClassVar[Answer | None] = None
     rows: ClassVar[Any] = None  # `Rows`; a bound method of the model's manager
-
-    is_slow: ClassVar[bool] = False  # it may take long, so it is worked on aside from others
 
     metadata_class = None
     read_ahead: Reading | None = None  # the record of this request, when it was read along with the caller

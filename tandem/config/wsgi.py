@@ -40,13 +40,17 @@ class Application(WSGIHandler):
         return [answer.content]
 
     def is_slow(self, environ: dict[str, Any]) -> bool:
-        """Whether a request may take long, so that others should not wait for it: a view's `is_slow`, and uploads."""
+        """Whether a request may take long, so that nobody should wait for it: an operation's `slow`, and uploads."""
         found = routes.find_early(environ)
         view = getattr(found.func, "view_class", None) if found is not None else None
-        return getattr(view, "is_slow", False) or environ.get("CONTENT_TYPE", "").startswith("multipart/")
+        chosen = operation_of(view, environ["REQUEST_METHOD"])
+        return (chosen is not None and chosen.slow) or environ.get("CONTENT_TYPE", "").startswith("multipart/")
 
 
 django.setup(set_prefix=False)
+
+from tandem.common.endpoint import operation_of  # noqa: E402 - it knows the models
+
 application = Application()
 routes.index()  # imports every view, before the first request
 

@@ -27,9 +27,13 @@ _FORMATS = {"type": "string", "enum": ["csv", "xlsx"]}
 
 def export_of(kind: Kind) -> Any:
     class Export(Endpoint):
-        is_slow = True
-
-        @operation(may("view", kind.resource.right), gives={"type": "string"}, media=_MEDIA, query={"format": _FORMATS})
+        @operation(
+            may("view", kind.resource.right),
+            gives={"type": "string"},
+            media=_MEDIA,
+            query={"format": _FORMATS},
+            slow=True,
+        )
         def get(self, request: Request) -> HttpResponse:
             """All records that the same filters list, as a table; `format` is csv or xlsx.
 

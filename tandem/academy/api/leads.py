@@ -141,6 +141,7 @@ class LeadsReassign(Endpoint):
         may("change", "lead"),
         takes=ReassignIn,
         gives={"type": "object", "properties": {"reassigned": {"type": "integer"}}, "required": ["reassigned"]},
+        slow=True,
     )
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Hand all leads of one person to another."""

@@ -80,18 +80,23 @@ class PipelineDetail(Endpoint):
         """A pipeline."""
         return self.detail(request, pk)
 
-    @operation(may("change", "pipeline"), takes=PipelineIn, gives=PIPELINE, refuses=[StageInUse])
+    @operation(may("change", "pipeline"), takes=PipelineIn, gives=PIPELINE, refuses=[StageInUse], slow=True)
     def put(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
         """Change a pipeline; absent fields stay as they are."""
         return self.patch(request, pk, body)
 
-    @operation(may("change", "pipeline"), takes=PipelineIn, gives=PIPELINE, refuses=[StageInUse])
+    @operation(may("change", "pipeline"), takes=PipelineIn, gives=PIPELINE, refuses=[StageInUse], slow=True)
     def patch(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
         """Change a pipeline; a stage that is renamed (same id) takes its leads along."""
         change_pipeline(find(Pipeline.objects.live(), pk), body, by=caller(request), now=moments.now())
         return self.detail(request, pk)
 
-    @operation(may("delete", "pipeline"), refuses=[HasLeads], query={"move_to": {"type": "string", "format": "uuid"}})
+    @operation(
+        may("delete", "pipeline"),
+        refuses=[HasLeads],
+        query={"move_to": {"type": "string", "format": "uuid"}},
+        slow=True,
+    )
     def delete(self, request: Request, pk: Any) -> HttpResponse:
         """Delete a pipeline; `?move_to=<pipeline>` takes its leads."""
         pipeline = find(Pipeline.objects.live(), pk)

@@ -69,10 +69,14 @@ class ChangePasswordIn(Input):
 
 
 class Login(Endpoint):
-    is_slow = True
-
     @operation(
-        ANYONE, takes=LoginIn, gives=SIGNED_IN_USER, form=True, apart=True, refuses=[WrongCredentials, TooManyTries]
+        ANYONE,
+        takes=LoginIn,
+        gives=SIGNED_IN_USER,
+        form=True,
+        apart=True,
+        refuses=[WrongCredentials, TooManyTries],
+        slow=True,
     )
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Sign in with a phone or a username; answers a token pair and who one is."""
@@ -83,9 +87,7 @@ class Login(Endpoint):
 
 
 class Register(Endpoint):
-    is_slow = True
-
-    @operation(ANYONE, takes=RegisterIn, gives=SIGNED_IN_USER, status=201, refuses=[TooManyTries])
+    @operation(ANYONE, takes=RegisterIn, gives=SIGNED_IN_USER, status=201, refuses=[TooManyTries], slow=True)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Sign up as a customer, whatever role the body claims."""
         user = register_customer(body, address=client_address(request._request), now=moments.now())
@@ -109,9 +111,7 @@ class Logout(Endpoint):
 
 
 class ChangePassword(Endpoint):
-    is_slow = True
-
-    @operation(SIGNED_IN, takes=ChangePasswordIn, gives=NEW_SESSION, refuses=[TooManyTries])
+    @operation(SIGNED_IN, takes=ChangePasswordIn, gives=NEW_SESSION, refuses=[TooManyTries], slow=True)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Set a new password. Every session ends, this one too; the answer holds the tokens of a new one."""
         now = moments.now()
@@ -123,9 +123,7 @@ class ChangePassword(Endpoint):
 
 
 class ObtainKey(Endpoint):
-    is_slow = True
-
-    @operation(ANYONE, takes=KeyIn, gives=KEY, form=True, apart=True, refuses=[TooManyTries])
+    @operation(ANYONE, takes=KeyIn, gives=KEY, form=True, apart=True, refuses=[TooManyTries], slow=True)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """A key for `Authorization: Token <key>`; `username` may also be a phone. Shown once, so keep it."""
         now = moments.now()

@@ -111,7 +111,7 @@ class UserList(Endpoint):
         """All users."""
         return self.page(request, USERS)
 
-    @operation(ADMIN, takes=NewUserIn, gives=USER_DETAIL, status=201)
+    @operation(ADMIN, takes=NewUserIn, gives=USER_DETAIL, status=201, slow=True)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Make a user of any role. Without a password nobody can sign in as this user until one is set."""
         user = create_user(body, by=caller(request), now=moments.now())
@@ -147,7 +147,7 @@ class UserUpdate(Endpoint):
 
 
 class UserPassword(Endpoint):
-    @operation(ADMIN, takes=NewPasswordIn, gives=DONE)
+    @operation(ADMIN, takes=NewPasswordIn, gives=DONE, slow=True)
     def post(self, request: Request, pk: int, body: dict[str, Any]) -> HttpResponse:
         """Set somebody's password. Every session of theirs ends at once."""
         user = find(User.objects.all(), pk)

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import RequestFactory
@@ -98,19 +99,27 @@ def test_what_a_form_brought_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("path", "content_type", "slow"),
+    ("method", "path", "content_type", "slow"),
     [
-        ("/api/crm/services/7/", "", False),
-        ("/api/leads/", "application/json", False),
-        ("/api/auth/login/", "application/json", True),
-        ("/api/crm/admin/export/services/", "", True),
-        ("/api/leads/export/", "", True),
-        ("/api/leads/import/", "multipart/form-data; boundary=x", True),
-        ("/nothing/", "", False),
+        ("GET", "/api/crm/services/7/", "", False),
+        ("POST", "/api/leads/", "application/json", False),
+        ("POST", "/api/auth/login/", "application/json", True),
+        ("GET", "/api/auth/login/", "", False),
+        ("POST", "/api/auth/admin/users/", "application/json", True),
+        ("GET", "/api/auth/admin/users/", "", False),
+        ("GET", "/api/crm/admin/export/services/", "", True),
+        ("HEAD", "/api/leads/export/", "", True),
+        ("POST", "/api/leads/import/", "multipart/form-data; boundary=x", True),
+        ("POST", "/api/leads/reassign/", "application/json", True),
+        ("DELETE", f"/api/pipelines/{UUID(int=1)}/", "", True),
+        ("GET", f"/api/pipelines/{UUID(int=1)}/", "", False),
+        ("GET", "/nothing/", "", False),
+        ("GET", "/livez", "", False),
     ],
 )
-def test_it_knows_what_may_take_long(path: str, content_type: str, slow: bool) -> None:
-    assert Application().is_slow({"PATH_INFO": path, "CONTENT_TYPE": content_type}) is slow
+def test_it_knows_what_may_take_long(method: str, path: str, content_type: str, slow: bool) -> None:
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_TYPE": content_type}
+    assert Application().is_slow(environ) is slow
 
 
 def test_a_route_that_was_found_already_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,9 +111,7 @@ class UpcomingVisits(Endpoint):
 
 
 class VisitExport(Endpoint):
-    is_slow = True
-
-    @operation(ADMIN, gives={"type": "string"}, media="text/csv", query=_SPAN)
+    @operation(ADMIN, gives={"type": "string"}, media="text/csv", query=_SPAN, slow=True)
     def get(self, request: Request) -> HttpResponse:
         """All visits as CSV, or those of a span of days."""
         first, last = _span(request)
