@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tandem.config.child import LONGEST_SILENCE_SECONDS
 from tests.figures import figure
 from tests.installation import Installation, Served, alive, copy_of, empty, file_limit_raised, free_port, prepared
 
@@ -105,6 +106,22 @@ def test_silent_clients_take_nobody_s_place(served: Served) -> None:
         seconds = sorted(_timed(served.answers) for _ in range(100))
         figure(f"with 3000 silent clients, a healthy one: p99 {seconds[98] * 1000:.0f} ms")
     served.wait_until(served.answers, "it answers after they have gone away")
+
+
+@pytest.mark.soak
+def test_a_silent_client_is_hung_up_on(served: Served) -> None:
+    """Whether it never said anything, or nothing more after it was answered. That takes its half a minute."""
+    with ExitStack() as open_ones:
+        silent, answered = (
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", served.port))) for _ in range(2)
+        )
+        answered.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        began = time.monotonic()
+        for one in (silent, answered):
+            one.settimeout(3 * LONGEST_SILENCE_SECONDS)
+            while one.recv(4096):
+                pass
+        assert time.monotonic() - began > LONGEST_SILENCE_SECONDS / 2, "an answer was not the end of it"
 
 
 def _timed(answers: Callable[[], bool]) -> float:

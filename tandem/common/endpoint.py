@@ -67,7 +67,7 @@ class Operation:
     multipart: the body may also be a form with files. form: it may also be a form of texts (urlencoded). Anything else
     than JSON is a 415 elsewhere. also: further statuses with the same shape. apart: the handler takes long and may be
     carried out twice, or talks to somebody outside; so it never runs in a transaction of others, not even with an
-    Idempotency-Key. slow: it may take long, so it is worked on aside, and others do not wait for it.
+    Idempotency-Key. slow: it may take long. `is_aside`: these two are worked on aside, and others do not wait for them.
     """
 
     who: Who
@@ -83,6 +83,10 @@ class Operation:
     form: bool = False
     apart: bool = False
     slow: bool = False
+
+    @property
+    def is_aside(self) -> bool:
+        return self.apart or self.slow
 
 
 def operation(who: Who, **declared: Any) -> Callable[[Handler], Handler]:

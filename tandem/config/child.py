@@ -15,6 +15,7 @@ from tandem.config import lifeline
 
 STOP_SECONDS = 10  # how long a server process may go on with the request in hand after it was told to stop
 MOST_CONNECTED = 4000  # clients that a server process listens to at a time, whether they say something or not
+LONGEST_SILENCE_SECONDS = 30  # between requests, or within the head of one; proxies must let go sooner
 MOST_KNOCKING = 4096  # that the system keeps while the process gets to them; Linux bounds it by net.core.somaxconn
 
 
@@ -53,6 +54,7 @@ def serve(host: str, port: int, workers: int) -> None:
     """The server: it listens and starts one process per worker; it never loads the application itself."""
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     server = Granian(
@@ -60,9 +62,10 @@ def serve(host: str, port: int, workers: int) -> None:
         address=host,
         port=port,
         interface=Interfaces.RSGI,
-        # Not `auto`, which waits without end for the first byte that tells HTTP/1 from 2. So a client that says nothing
-        # for half a minute is hung up on; before that it costs 3 kB, and not one of few places.
+        # Not `auto`, which waits without end for the first byte that tells HTTP/1 from 2. So a silent client is hung
+        # up on; before that it costs 3 kB, and not one of few places.
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=LONGEST_SILENCE_SECONDS * 1000),
         backlog=MOST_KNOCKING,
         backpressure=_raised_file_limit() // 2,  # connections; the other half is for bodies that go to files
         workers=workers,

@@ -40,11 +40,11 @@ class Application(WSGIHandler):
         return [answer.content]
 
     def is_slow(self, environ: dict[str, Any]) -> bool:
-        """Whether a request may take long, so that nobody should wait for it: an operation's `slow`, and uploads."""
+        """Whether a request may take long, so that others do not wait: an operation's `is_aside`, and uploads."""
         found = routes.find_early(environ)
         view = getattr(found.func, "view_class", None) if found is not None else None
         chosen = operation_of(view, environ["REQUEST_METHOD"])
-        return (chosen is not None and chosen.slow) or environ.get("CONTENT_TYPE", "").startswith("multipart/")
+        return (chosen is not None and chosen.is_aside) or environ.get("CONTENT_TYPE", "").startswith("multipart/")
 
 
 django.setup(set_prefix=False)

@@ -70,13 +70,7 @@ class ChangePasswordIn(Input):
 
 class Login(Endpoint):
     @operation(
-        ANYONE,
-        takes=LoginIn,
-        gives=SIGNED_IN_USER,
-        form=True,
-        apart=True,
-        refuses=[WrongCredentials, TooManyTries],
-        slow=True,
+        ANYONE, takes=LoginIn, gives=SIGNED_IN_USER, form=True, apart=True, refuses=[WrongCredentials, TooManyTries]
     )
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Sign in with a phone or a username; answers a token pair and who one is."""
@@ -123,7 +117,7 @@ class ChangePassword(Endpoint):
 
 
 class ObtainKey(Endpoint):
-    @operation(ANYONE, takes=KeyIn, gives=KEY, form=True, apart=True, refuses=[TooManyTries], slow=True)
+    @operation(ANYONE, takes=KeyIn, gives=KEY, form=True, apart=True, refuses=[TooManyTries])
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """A key for `Authorization: Token <key>`; `username` may also be a phone. Shown once, so keep it."""
         now = moments.now()

@@ -50,7 +50,7 @@ _RUN = {
 
 
 class AutoassignRun(Endpoint):
-    @operation(ADMIN, takes=RunIn, gives=_RUN, apart=True, slow=True)
+    @operation(ADMIN, takes=RunIn, gives=_RUN, apart=True)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Give the waiting visits of a day (today when left out) to workers; `dry_run` only shows the plan."""
         now = moments.now()

@@ -102,7 +102,7 @@ class DeliveriesAgain(Endpoint):
 
 
 class WebhookTest(Endpoint):
-    @operation(CHANGE, gives=DELIVERY_WITH_ANSWERS, apart=True, slow=True)
+    @operation(CHANGE, gives=DELIVERY_WITH_ANSWERS, apart=True)
     def post(self, request: Request, pk: Any) -> HttpResponse:
         """Send one event of the newest record at once, whatever `is_active` and the conditions say."""
         made = send_test(find(Webhook.objects.live(), pk), by=caller(request), now=moments.now())
