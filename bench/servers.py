@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from bench.databases import COMMON, ROOT, Stage
+from tests.ports import free_port
 
 PROCESSES = 2
 STARTS_WITHIN_SECONDS = 90
@@ -62,7 +63,7 @@ _COMMANDS = {
 def _started(
     command: Callable[[int], list[str]], stage: Stage, log: IO[str]
 ) -> Iterator[tuple[subprocess.Popen[bytes], Server]]:
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, *command(port)],
         cwd=ROOT,
@@ -80,12 +81,6 @@ def _started(
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, name: str, log: Path) -> None:

@@ -27,8 +27,11 @@ import psycopg
 from django.db import connection
 from psycopg import sql
 
+from tests.ports import free_port
+
 TANDEM = str(Path(sys.executable).parent / "tandem")
 PATIENCE_SECONDS = 120  # for what takes a second on an idle machine
+NOT_PREPARED = "tandem: the database is not prepared for this version; run `tandem migrate`\n"
 
 
 class Installation:
@@ -189,12 +192,6 @@ def file_limit_raised() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

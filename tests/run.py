@@ -12,7 +12,6 @@ import glob
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.figures import KEPT_IN, figures_in  # noqa: E402 - this file is run by its path
+from tests.ports import free_port  # noqa: E402
 
 LOCAL = "postgresql://postgres@127.0.0.1:5432/postgres"
 
@@ -139,9 +139,7 @@ def throwaway_cluster(binaries: Path) -> Iterator[tuple[str, Path]]:
         if as_whom:
             owner = pwd.getpwnam(as_whom)
             os.chown(directory, owner.pw_uid, owner.pw_gid)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
 
         def run(*command: str) -> None:
             subprocess.run(command, user=as_whom, cwd=directory, check=True, stdout=subprocess.DEVNULL)

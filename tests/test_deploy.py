@@ -27,7 +27,8 @@ import pytest
 import yaml
 
 from tandem.config import env
-from tests.installation import PATIENCE_SECONDS, Installation, free_port, prepared
+from tests.installation import PATIENCE_SECONDS, Installation, prepared
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"

@@ -14,7 +14,17 @@ import pytest
 
 from tandem.config.child import LONGEST_SILENCE_SECONDS
 from tests.figures import figure
-from tests.installation import Installation, Served, alive, copy_of, empty, file_limit_raised, free_port, prepared
+from tests.installation import (
+    NOT_PREPARED,
+    Installation,
+    Served,
+    alive,
+    copy_of,
+    empty,
+    file_limit_raised,
+    prepared,
+)
+from tests.ports import free_port
 
 pytestmark = pytest.mark.processes
 
@@ -158,7 +168,7 @@ def test_a_database_that_is_not_prepared_is_not_served(tmp_path: Path) -> None:
     with empty(tmp_path) as bare:
         refused = bare.tandem("serve", "--port", str(free_port()))
     assert refused.returncode == 1
-    assert refused.stderr == "tandem: the database is not prepared for this version; run `tandem migrate`\n"
+    assert refused.stderr == NOT_PREPARED
 
 
 def test_a_database_of_a_newer_version_is_not_served(installation: Installation) -> None:

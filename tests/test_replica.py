@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from tests.calling import Caller, make_admin, signed_in
-from tests.installation import Installation, _url, copy_of, free_port, prepared
+from tests.installation import Installation, _url, copy_of, prepared
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.processes,

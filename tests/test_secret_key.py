@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.calling import make_admin
-from tests.installation import Installation, copy_of, empty, free_port, prepared
+from tests.installation import Installation, copy_of, empty, prepared
+from tests.ports import free_port
 
 pytestmark = pytest.mark.processes
 

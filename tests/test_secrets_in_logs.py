@@ -24,7 +24,8 @@ from PIL import Image
 
 from tandem.common import moments
 from tests.calling import Caller, make_admin, signed_in
-from tests.installation import Installation, Served, free_port, prepared
+from tests.installation import Installation, Served, prepared
+from tests.ports import free_port
 
 pytestmark = pytest.mark.processes
 

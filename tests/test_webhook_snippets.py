@@ -21,6 +21,7 @@ import pytest
 from tandem.webhooks.outgoing import Client, NotSent
 from tandem.webhooks.signing import new_secret, signature
 from tests.installation import PATIENCE_SECONDS
+from tests.ports import free_port
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "webhooks.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -203,9 +204,7 @@ def test_a_request_without_a_body_is_accepted(verifier: Verifier, folder: Path) 
 @pytest.fixture
 def receiver(folder: Path) -> Iterator[tuple[str, str, Path]]:
     """The page's receiver, listening: its address, its secret, and the file where it writes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     secret = new_secret()
     printed = folder / "printed"
     with printed.open("wb") as out:

@@ -20,7 +20,8 @@ from django.db import transaction
 from tandem.common import hints, moments
 from tandem.config import broker, worker
 from tandem.sms.outbox import queue_message
-from tests.installation import PATIENCE_SECONDS, free_port, prepared
+from tests.installation import PATIENCE_SECONDS, prepared
+from tests.ports import free_port
 
 BROKERS = {"rabbitmq": "amqp://guest:guest@127.0.0.1:5672//", "redis": "redis://127.0.0.1:6379/9"}
 

@@ -14,7 +14,8 @@ import pytest
 from django.db import OperationalError, connection
 
 from tandem.config import cli, instance
-from tests.installation import Installation, empty, free_port, prepared
+from tests.installation import Installation, empty, prepared
+from tests.ports import free_port
 
 COMMANDS = [
     ["migrate"],

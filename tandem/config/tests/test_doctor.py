@@ -23,7 +23,7 @@ from tandem.config.doctor import CHECKS, Verdict
 from tandem.sms.outbox import queue_message
 from tandem.webhooks.models import Notice
 from tests.cast import person
-from tests.installation import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db
 
