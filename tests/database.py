@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.apps import apps
@@ -13,7 +14,22 @@ from tests.cast import Api
 
 def everything() -> dict[str, list[dict[str, Any]]]:
     """All rows of all tables, to be compared before and after."""
-    return {model._meta.label: list(model._base_manager.order_by("pk").values()) for model in apps.get_models()}
+    found = {}
+    with connection.cursor() as cursor:
+        for label, statement in _readings():
+            cursor.execute(statement)
+            names = [column[0] for column in cursor.description]
+            found[label] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return found
+
+
+@cache
+def _readings() -> list[tuple[str, str]]:
+    quoted = connection.ops.quote_name
+    return [
+        (meta.label, f"SELECT * FROM {quoted(meta.db_table)} ORDER BY {quoted(str(meta.pk.column))}")
+        for meta in (model._meta for model in apps.get_models())
+    ]
 
 
 def rows(sql: str, *parameters: Any) -> list[Any]:

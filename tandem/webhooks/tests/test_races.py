@@ -25,16 +25,16 @@ def test_edits_of_one_record_that_are_made_together_are_told_in_their_order(tmp_
 
 
 def test_workers_that_spread_notices_together_make_each_delivery_once(tmp_path: Path) -> None:
-    outcome = race(f"{HERE}:notices_spread_together", tmp_path, times=4)
+    outcome = race(f"{HERE}:notices_spread_together", tmp_path, times=4, rehearsed=False)
     assert outcome == {"spread": EDITS, "left": 0, "deliveries": EDITS * 3, "twice": []}
 
 
 def test_several_workers_tell_the_changes_of_one_record_in_their_order(tmp_path: Path) -> None:
-    outcome = race(f"{HERE}:one_record_told_by_several", tmp_path, times=4)
+    outcome = race(f"{HERE}:one_record_told_by_several", tmp_path, times=4, rehearsed=False)
     assert outcome["in_order"]
     assert outcome["at_work"] > 1
 
 
 def test_workers_that_claim_together_share_one_receiver_s_room(tmp_path: Path) -> None:
-    outcome = race(f"{HERE}:claims_together", tmp_path, times=8)
+    outcome = race(f"{HERE}:claims_together", tmp_path, times=8, rehearsed=False)
     assert outcome == {"twice": 0, "at_each": [10, 10, 10], "room": 10}
