@@ -41,7 +41,7 @@ from tandem.common.reading.answer import Answer
 from tandem.common.reading.listing import Listing, Rows, read_one, read_page, read_request, reading_of
 from tandem.common.reading.query import flag_in
 from tandem.common.rendering import answer_exception, empty_answer, encoded, is_database_outage, json_answer
-from tandem.common.viewers import Viewer
+from tandem.common.viewers import PRODUCT, Viewer
 
 Model = TypeVar("Model", bound=models.Model)
 Handler = TypeVar("Handler", bound=Callable[..., HttpResponse])
@@ -319,15 +319,10 @@ class Endpoint(APIView):
 
 def written(answer: Answer, pk: Any) -> str:
     """The JSON text of a record, without asking who looks. One query."""
-    text = read_one(answer, reading_of(answer, _everything(answer.model), _Product(), pk))
+    text = read_one(answer, reading_of(answer, _everything(answer.model), PRODUCT, pk))
     if text is None:
         raise NotFound
     return text
-
-
-class _Product:
-    role = ""
-    pk = 0
 
 
 def viewer_of(request: Request) -> Viewer:

@@ -13,3 +13,12 @@ class Viewer(Protocol):
 
     @property
     def role(self) -> Any: ...
+
+
+class _Product:
+    pk = 0
+    role = ""
+
+
+# The product itself, which sees everything: what it writes and tells is the same whoever made it do so.
+PRODUCT: Viewer = _Product()

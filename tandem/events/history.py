@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import CharField, QuerySet
@@ -32,11 +33,17 @@ EVENT = Answer(
 )
 
 
-def history_of(subject_type: str) -> Listing:
-    """The listing of one kind of record; bind the record with `subject=str(pk)`."""
+def history_of(
+    subject_type: str, *, seen: Callable[[QuerySet[Event], Viewer], QuerySet[Event]] | None = None
+) -> Listing:
+    """The listing of one kind of record; bind the record with `subject=str(pk)`.
+
+    seen: which of its events a viewer sees who sees the record; left out: all of them.
+    """
 
     def rows(viewer: Viewer) -> QuerySet[Any, Any]:
         subject: Any = Param("subject", CharField(max_length=40))
-        return Event.objects.filter(subject_type=subject_type, subject_id=subject)
+        events = Event.objects.filter(subject_type=subject_type, subject_id=subject)
+        return seen(events, viewer) if seen else events
 
     return Listing(EVENT, rows, orders={"": Order(("id",), descending=True)})

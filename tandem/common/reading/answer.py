@@ -32,6 +32,7 @@ from django.db.models import F, Subquery
 from django.db.models.expressions import Combinable, Func
 
 from tandem.common import moments
+from tandem.common.viewers import PRODUCT, Viewer
 
 # In front of the inputs of nested rows. A text without it, as that of a visit without entries, has none to finish.
 _INPUT = "~i"
@@ -227,9 +228,9 @@ class _Rows(Subquery):
 
     output_field = models.TextField()
 
-    def __init__(self, queryset: Any, answer: Answer, *, many: bool) -> None:
+    def __init__(self, queryset: Any, answer: Answer, viewer: Viewer, *, many: bool) -> None:
         self.answer, self.many = answer, many
-        super().__init__(queryset.values(**answer.columns(), **answer.inputs()))
+        super().__init__(queryset.values(**answer.columns(viewer), **answer.inputs()))
 
     def as_sql(self, compiler: Any, connection: Any, template: Any = None, **extra: Any) -> Any:
         sql, parameters = super().as_sql(compiler, connection, template, **extra)
@@ -250,18 +251,21 @@ class _Rows(Subquery):
 class Nested(Shown):
     """Another answer inside this one, read in the same statement.
 
-    rows: gives the queryset, ordered and cut, tied to the outer row with OuterRef. many: a list, else one or null.
+    rows: gives the queryset, ordered and cut, tied to the outer row with OuterRef; it is handed the viewer where it
+    `asks_who`. many: a list, else one or null.
     """
 
     answer: Any = None
-    rows: Callable[[], models.QuerySet[Any, Any]] | None = None
+    rows: Callable[..., models.QuerySet[Any, Any]] | None = None
     many: bool = True
+    asks_who: bool = False
 
     is_json = True
 
-    def expression(self) -> Any:
+    def expression(self, viewer: Viewer = PRODUCT) -> Any:
         assert self.rows is not None
-        return _Rows(self.rows(), self.answer, many=self.many)
+        rows = self.rows(viewer) if self.asks_who else self.rows()
+        return _Rows(rows, self.answer, viewer, many=self.many)
 
     def kind(self) -> Schema:
         return {"type": "array", "items": self.answer.reference()} if self.many else self.answer.reference()
@@ -344,8 +348,11 @@ class Answer:
 
     # Columns: the inner select names them j0, j1, … (a column may not be called like a field of the model), the
     # outer one gives the keys. Inputs of computed keys follow as i0, i1, …, and what amended keys are told as a0, a1, …
-    def columns(self) -> dict[str, Any]:
-        return {f"j{n}": key.expression() for n, key in enumerate(self.shown)}
+    def columns(self, viewer: Viewer = PRODUCT) -> dict[str, Any]:
+        return {
+            f"j{n}": key.expression(viewer) if isinstance(key, Nested) else key.expression()
+            for n, key in enumerate(self.shown)
+        }
 
     def inputs(self) -> dict[str, Any]:
         given = {f"i{n}": shown.expression() for n, (_, _, shown) in enumerate(self._inputs)}

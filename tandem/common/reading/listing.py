@@ -384,7 +384,7 @@ def _page_statement(
         bounds = [Param(f"after_{n}", key) for n, key in enumerate(fields)]
         rows = rows.filter(_RowAfter(*(F(key) for key in by.keys), *bounds, descending=by.descending))
     keys = {f"k{n}": F(key) for n, key in enumerate(by.keys)}
-    rows = rows.order_by(*by.ordering()).values(**answer.columns(), **answer.inputs(), **keys)
+    rows = rows.order_by(*by.ordering()).values(**answer.columns(StandIn(role)), **answer.inputs(), **keys)
     # The limit stands there in figures. PostgreSQL takes one that it does not know for a tenth of the table, and then
     # plans the statement anew each time, which took longer than to read the page.
     cut = f" LIMIT {limit:d} OFFSET %s" if skips else f" LIMIT {limit:d}"
@@ -450,7 +450,8 @@ def detail_statement(answer: Answer, rows: Rows, role: str) -> Statement:
 @lru_cache(maxsize=512)
 def _detail_statement(answer: Answer, rows: Rows, role: str) -> Statement:
     pk: Any = answer.model._meta.pk
-    found = rows(StandIn(role)).filter(pk=Param("pk", pk)).values(**answer.columns(), **answer.inputs())
+    viewer = StandIn(role)
+    found = rows(viewer).filter(pk=Param("pk", pk)).values(**answer.columns(viewer), **answer.inputs())
     return compiled(found, answer.select(vendor_of()))
 
 

@@ -35,6 +35,7 @@ from tandem.fieldservice.models import (
     VisitStatus,
     VisitType,
 )
+from tandem.fieldservice.models.visit import VisitQuerySet
 from tandem.fieldservice.queries import FREE_DAYS, next_free_service_date
 from tandem.files.links import link_to
 
@@ -180,13 +181,19 @@ CARD = Answer(
     doc="A customer's installed machine.",
 )
 
+
+def _newest_visits() -> VisitQuerySet:
+    return Visit.objects.filter(card=OuterRef("pk")).order_by("-created_at", "-id")
+
+
 CARD_DETAIL = CARD.with_keys(
     "CardDetail",
     Text("services_url", source=lambda: Concat(Value("/api/crm/services/?card="), Cast("id", CharField()))),
     Nested(
         "services",
         answer=VISIT_WITH_ENTRIES,
-        rows=lambda: Visit.objects.filter(card=OuterRef("pk")).order_by("-created_at", "-id")[:VISITS_OF_A_CARD],
+        rows=lambda viewer: _newest_visits().shown_on_card_to(viewer)[:VISITS_OF_A_CARD],
+        asks_who=True,
     ),
     Computed(
         "next_free_service_date",

@@ -54,6 +54,18 @@ class VisitQuerySet(models.QuerySet["Visit"]):
             return self.filter(assigned_to=viewer.pk)
         return self.none()
 
+    def shown_on_card_to(self, viewer: Viewer) -> VisitQuerySet:
+        """Of the visits to a card that the viewer sees, those that it shows.
+
+        A customer's are those made for them. Who mends a machine must know what colleagues did to it: workers see all
+        that were made for its owner of today, and their own. A former owner's are nobody's but the office's.
+        """
+        if viewer.role == Role.CUSTOMER:
+            return self.filter(customer=viewer.pk)
+        if viewer.role == Role.WORKER:
+            return self.filter(Q(customer=models.F("card__customer")) | Q(assigned_to=viewer.pk))
+        return self
+
     def open(self) -> VisitQuerySet:
         return self.filter(status__in=states.OPEN)
 

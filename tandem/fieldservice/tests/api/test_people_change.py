@@ -54,6 +54,35 @@ class TestAMachineThatChangesHands:
         [row] = [row for row in table.splitlines() if row.startswith(f"{done.pk},")]
         assert f",{chitra.pk},{chitra.name}," in row
 
+    def test_its_card_shows_the_new_owner_nothing_of_the_old_one(self, card: Card) -> None:
+        wasim = person("wasim")
+        done = visit_to(card, status="completed", description="gate code 4711", assigned_to=wasim)
+        open_one = visit_to(card, on=moments.today() + timedelta(days=3))
+        given_to_deepak(card)
+        theirs = visit_to(Card.objects.get(pk=card.pk), assigned_to=person("wali"))
+
+        def shown_to(name: str) -> list[int]:
+            return [row["id"] for row in as_(name).get(f"{CARDS}{card.pk}/").json()["services"]]
+
+        assert shown_to("deepak") == [theirs.pk, open_one.pk]
+        assert shown_to("wali") == [theirs.pk, open_one.pk], "what colleagues did for the owner of today"
+        assert shown_to("wasim") == [theirs.pk, open_one.pk, done.pk], "and the own work"
+        assert shown_to("asha") == [theirs.pk, open_one.pk, done.pk]
+
+    def test_histories_tell_the_new_owner_nothing_of_the_old_one(self, card: Card) -> None:
+        as_("asha").patch(f"{CARDS}{card.pk}/", {"address": "12 MG Road"})
+        visit = visit_to(card)
+        as_("asha").patch(f"{VISITS}{visit.pk}/", {"description": "gate code 4711"})
+        given_to_deepak(card)
+        as_("asha").patch(f"{CARDS}{card.pk}/", {"region": "Theni"})
+        as_("asha").patch(f"{VISITS}{visit.pk}/", {"description": "no water"})
+        for record, since in (
+            (f"{CARDS}{card.pk}/", {"region": "Theni"}),
+            (f"{VISITS}{visit.pk}/", {"description": "no water"}),
+        ):
+            assert [row["after"] for row in as_("deepak").get(f"{record}history/").json()] == [since]
+            assert len(as_("asha").get(f"{record}history/").json()) == 3
+
     def test_ratings_are_their_authors(self, card: Card) -> None:
         rated, unrated = (visit_to(card, status="completed", on=moments.today() - timedelta(days=n)) for n in (9, 5))
         assert as_("chitra").post(FEEDBACKS, {"service": rated.pk, "rating": 5}).status_code == 201
