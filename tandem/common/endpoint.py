@@ -102,12 +102,19 @@ def operation_of(view: Any, method: str) -> Operation | None:
     return getattr(handler, "operation", None)
 
 
+_DETAILS: set[Answer] = set()  # what GETs of single records answer
+
+
 class Endpoint(APIView):
     shows: ClassVar[Answer | None] = None
     rows: ClassVar[Any] = None  # `Rows`; a bound method of the model's manager
 
     metadata_class = None
     read_ahead: Reading | None = None  # the record of this request, when it was read along with the caller
+
+    def __init_subclass__(cls) -> None:
+        if cls.shows is not None:
+            _DETAILS.add(cls.shows)
 
     # --- around the handler ----------------------------------------------------------------------------------------
     def get_authenticators(self) -> Any:
@@ -307,14 +314,17 @@ class Endpoint(APIView):
         return {}
 
     def record(self, answer: Answer, pk: Any, *, status: int = 200, first: str = "", **last: Any) -> HttpResponse:
-        """The record that was just written, whatever the writer may see now. first: `detail` in front of its keys;
-        last: keys behind them."""
+        """The record that was just written, whatever the writer may see now; with its ETag where a GET shows the same.
+
+        first: `detail` in front of its keys; last: keys behind them.
+        """
         text = written(answer, pk)
+        headers = {"ETag": etag(text)} if answer in _DETAILS else {}
         if first:
             text = f'{{"detail":{encoded(first).decode()},{text[1:]}'
         if last:
             text = f"{text[:-1]},{encoded(last).decode()[1:]}"
-        return json_answer(raw=text, status=status)
+        return json_answer(raw=text, status=status, headers=headers)
 
 
 def written(answer: Answer, pk: Any) -> str:

@@ -154,6 +154,19 @@ def test_a_list_shows_the_records_whose_details_one_may_see(path: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", [path for path in sorted(_lists()) if "POST" in EXPECTED[path].verbs])
+def test_what_is_created_has_the_etag_of_its_detail_where_it_looks_the_same(path: str) -> None:
+    world, asha = records(), callers()["admin"]
+    noun = EXPECTED[path].noun
+    made = send(
+        asha, "POST", address_of(path, 0, world), EXPECTED[path].verbs["POST"].body(world[noun][OWN] if noun else 0)
+    )
+    assert made.status_code in (200, 201), made.content
+    shown = asha.get(f"{address_of(path, 0, world)}{made.json()['id']}/")
+    assert made.headers.get("ETag") == (shown.headers["ETag"] if made.content == shown.content else None)
+
+
 def address_of(path: str, pk: Any, world: dict[str, Any]) -> str:
     """The path with the tried record in it, and a fixed one of every other kind that it names."""
     named = {"pk": pk, "entity": "client", "student": world["student"][OWN], "delivery": world["delivery"][OWN]}
