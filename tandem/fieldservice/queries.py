@@ -16,6 +16,9 @@ from tandem.common.reading.statement import Param, Selection, selection
 from tandem.fieldservice.models import Attendance, AttendanceStatus, Card, ServiceType, Visit, VisitStatus
 from tandem.fieldservice.rules.warranty import FreeDay, Warranty, next_free_day
 
+# Of people: who may be sent to visits.
+ACTIVE_WORKER = Q(role=Role.WORKER, is_active=True)
+
 
 def free_visits() -> QuerySet[Any, Any]:
     """Every visit that uses up the entitlement: free and not cancelled, open ones too, with its day as `free_on`."""
@@ -101,7 +104,7 @@ def attendance_of(worker_id: int, on: date) -> str | None:
 def attendance_on(day: date) -> list[dict[str, Any]]:
     """Every active worker, and whoever else is marked, with the mark of that day or None; by name. One query."""
     marks = Attendance.objects.filter(user=OuterRef("pk"), date=day)
-    people = User.objects.filter(Q(role=Role.WORKER, is_active=True) | Q(Exists(marks)))
+    people = User.objects.filter(ACTIVE_WORKER | Q(Exists(marks)))
     rows = people.annotate(user_id=F("pk"), user_name=F("name"), status=Subquery(marks.values("status")))
     shown: list[Any] = list(rows.order_by("name", "pk").values("user_id", "user_name", "status"))
     return shown

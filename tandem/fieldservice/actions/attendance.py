@@ -8,11 +8,12 @@ from datetime import date, datetime
 
 from django.db import transaction
 
-from tandem.accounts.models import Role, User
+from tandem.accounts.models import User
 from tandem.common.errors import Invalid
 from tandem.events.changes import change
 from tandem.events.record import record
 from tandem.fieldservice.models import Attendance, AttendanceStatus, Visit
+from tandem.fieldservice.queries import ACTIVE_WORKER
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _lock_workers(wanted: Collection[int], fields: Mapping[str, Collection[int]]
 
     Auto-assign takes them as well: it either sees an absence, or its visits are seen as affected by it.
     """
-    rows = User.objects.filter(pk__in=wanted, role=Role.WORKER, is_active=True).order_by("pk")
+    rows = User.objects.filter(ACTIVE_WORKER, pk__in=wanted).order_by("pk")
     workers = set(rows.select_for_update(no_key=True).values_list("pk", flat=True))
     wrong = {
         field: [f"Not an active worker: {_listed(strangers)}."]

@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from tandem.accounts.models import Role, User
+from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.common.constraints import refused_by
 from tandem.common.moments import DayOrMoment
@@ -28,7 +28,7 @@ from tandem.events.models import Event
 from tandem.events.record import new_event, record_all
 from tandem.fieldservice.actions.visits import DuplicateVisit, schedule
 from tandem.fieldservice.models import Attendance, AttendanceStatus, Card, Visit, VisitStatus
-from tandem.fieldservice.queries import free_days_of_cards, warranty_of
+from tandem.fieldservice.queries import ACTIVE_WORKER, free_days_of_cards, warranty_of
 from tandem.fieldservice.rules import assignment, states
 from tandem.fieldservice.rules.assignment import Assigned, Job, Plan, Skipped, Worker
 from tandem.fieldservice.rules.warranty import FREE, Decision, decide_again
@@ -163,7 +163,7 @@ def _known_by(waiting: QuerySet[Any, Any]) -> dict[int, dict[int, int]]:
 
 
 def _active_workers() -> QuerySet[Any, Any]:
-    return User.objects.filter(role=Role.WORKER, is_active=True).order_by("pk")
+    return User.objects.filter(ACTIVE_WORKER).order_by("pk")
 
 
 def _one_run_at_a_time() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from tandem.accounts.models import Role, User
 from tandem.common import moments
@@ -26,7 +27,7 @@ from tandem.events.changes import change
 from tandem.events.record import record
 from tandem.fieldservice.models import Card, Visit
 from tandem.fieldservice.models.visit import fixed
-from tandem.fieldservice.queries import free_days_of, warranty_of, worker_absent
+from tandem.fieldservice.queries import ACTIVE_WORKER, free_days_of, warranty_of, worker_absent
 from tandem.fieldservice.rules import states
 from tandem.fieldservice.rules.booking import check_visit_day
 from tandem.fieldservice.rules.warranty import Decision, decide, decide_again
@@ -238,7 +239,7 @@ def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: date
         elif by.role == Role.WORKER:
             event, new = _changes_of_worker(visit, differing)
         else:
-            event, new = _changes_of_owner(card, visit, values, by=by, now=now)
+            event, new = _changes_of_owner(card, visit, values, differing, by=by, now=now)
         return _write(visit, new, event, by=by, now=now, **facts)
 
 
@@ -281,16 +282,15 @@ def _changes_of_worker(visit: Visit, values: Mapping[str, Any]) -> tuple[str, di
 
 
 def _changes_of_owner(
-    card: Card, visit: Visit, values: Mapping[str, Any], *, by: User, now: datetime
+    card: Card, visit: Visit, values: Mapping[str, Any], differing: Mapping[str, Any], *, by: User, now: datetime
 ) -> tuple[str, dict[str, Any]]:
-    event, new = "visit.updated", {}
-    if "description" in values:
-        new["description"] = values["description"]
-    if "status" in values and values["status"] != visit.status:
-        if values["status"] != states.CANCELLED:
+    """values: all that was sent: whoever asks for another time names the day beside it, even if it is the old one."""
+    event, new = "visit.updated", {name: differing[name] for name in ("description",) if name in differing}
+    if "status" in differing:
+        if differing["status"] != states.CANCELLED:
             raise Forbidden("You may cancel this visit; its other states are the office's.")
         return "visit.cancelled", new | _cancelled(visit, "", by=by, now=now)
-    if "preferred_date" in values or "preferred_time" in values:
+    if differing.keys() & {"preferred_date", "preferred_time"}:
         day = values.get("preferred_date", visit.day)
         at = values.get("preferred_time", visit.preferred_time)
         _check_day(DayOrMoment(day), now, at=at)
@@ -324,17 +324,15 @@ def _changes_of_admin(
                 new["status"] = states.move(visit.status, states.PENDING)
         else:
             _check_day(when, now, field="scheduled_at", any_time=True)
-            has_worker = visit.assigned_to_id is not None
-            new |= {**schedule(when), "status": states.after_reschedule(visit.status, has_worker=has_worker), **NO_CODE}
+            new |= {**schedule(when), **_on_another_day(visit, another=values.get("assigned_to"))}
             day, event = when.day, "visit.rescheduled"
     if day != visit.day:
+        if visit.status in states.HAS_BEGUN:
+            new |= _on_another_day(visit, another=values.get("assigned_to"))
         if visit.assigned_to_id is not None and "assigned_to" not in values:
             _refuse_absent(visit.assigned_to_id, on=day, force=force)
         new |= _decided_again(card, visit, on=day, by=by)
         event = "visit.rescheduled"
-        if visit.status not in states.OWNER_MAY_CHANGE:  # the work had begun, and has not on another day
-            has_worker = visit.assigned_to_id is not None
-            new |= {"status": states.after_reschedule(visit.status, has_worker=has_worker), **NO_CODE}
     if "service_type" in values:
         free_days = free_days_of(card, without=visit)
         new |= _decided(
@@ -364,8 +362,19 @@ def _other_worker(visit: Visit, worker: int | None, *, on: date, has_day: bool, 
 
 def _moved(card: Card, visit: Visit, *, to: DayOrMoment, by: User) -> dict[str, Any]:
     _owner_still_may(visit, by=by)
-    status = states.after_reschedule(visit.status, has_worker=visit.assigned_to_id is not None)
-    return {**schedule(to), "status": status, **NO_CODE, **_decided_again(card, visit, on=to.day, by=by)}
+    return {**schedule(to), **_on_another_day(visit), **_decided_again(card, visit, on=to.day, by=by)}
+
+
+def _on_another_day(visit: Visit, *, another: int | None = None) -> dict[str, Any]:
+    """What had begun has not on another day. another: who is sent instead.
+
+    Raises InvalidTransition when who had begun it has left (see `take_off`): nobody would come then.
+    """
+    worker, has_begun = visit.assigned_to_id, visit.status in states.HAS_BEGUN
+    if worker is not None and another is None and has_begun and not _active_worker(worker).exists():
+        hint = "Its worker has left. Send another one first."
+        raise states.InvalidTransition(visit.status, states.ASSIGNED, hint)
+    return {"status": states.after_reschedule(visit.status, has_worker=worker is not None), **NO_CODE}
 
 
 def _cancelled(visit: Visit, reason: str, *, by: User, now: datetime) -> dict[str, Any]:
@@ -417,8 +426,12 @@ def _bookable(role: str) -> Records[Card]:
     )
 
 
+def _active_worker(pk: int) -> QuerySet[User]:
+    return User.objects.filter(ACTIVE_WORKER, pk=pk)
+
+
 def _available_worker(pk: int, *, on: date, force: bool) -> User:
-    worker = User.objects.filter(pk=pk, role=Role.WORKER, is_active=True).first()
+    worker = _active_worker(pk).first()
     if worker is None:
         raise Invalid.on("assigned_to", "This is not an active worker.")
     _refuse_absent(worker.pk, on=on, force=force)

@@ -150,6 +150,18 @@ def test_visits_that_have_not_begun_lose_a_worker_who_leaves(card: Card, body: d
     assert {by_hand.pk, planned.pk} & {one["id"] for one in (*plan["assigned"], *plan["skipped"])}
 
 
+def test_what_had_begun_goes_to_another_day_with_somebody_who_is_still_there(card: Card) -> None:
+    wasim, wali, asha = person("wasim"), person("wali"), as_("asha")
+    visit = visit_to(card, status="in_progress", assigned_to=wasim)
+    change_user(wasim, is_active=False)
+    url, body = f"{VISITS}{visit.pk}/", {"scheduled_at": (moments.today() + timedelta(days=3)).isoformat()}
+    for answer in (asha.patch(url, body), asha.post(f"{url}reschedule/", body)):
+        assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
+        assert "Its worker has left. Send another one first." in answer.json()["detail"]
+    shown = asha.patch(url, {**body, "assigned_to": wali.pk}).json()
+    assert (shown["status"], shown["assigned_to"], shown["scheduled_at"]) == ("assigned", wali.pk, body["scheduled_at"])
+
+
 def test_another_day_asks_again_whether_the_worker_is_there(card: Card) -> None:
     wasim, day = person("wasim"), moments.today() + timedelta(days=3)
     visit = visit_to(card, status="assigned", assigned_to=wasim, scheduled_on=day - timedelta(days=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -483,6 +483,32 @@ class TestPatch:
         shown, before = asha.get(url), everything()
         assert asha.put(url, shown.json()).content == shown.content
         assert everything() == before
+
+    @pytest.mark.parametrize(
+        "stored",
+        [
+            {"status": "assigned", "scheduled_on": TODAY + timedelta(days=6), "preferred_time": time(10)},
+            {"status": "pending"},
+            {"status": "in_progress"},
+            {"status": "pending", "preferred_date": TODAY - timedelta(days=9)},
+        ],
+        ids=["another day is fixed", "no day is fixed", "begun", "overdue"],
+    )
+    def test_an_owner_who_sends_the_day_back_does_not_move_the_visit(self, card: Card, stored: dict[str, Any]) -> None:
+        visit = visit_to(card, on=TODAY + timedelta(days=2), assigned_to=person("wasim"))
+        Visit.objects.update(**stored)
+        url = f"{URL}{visit.pk}/"
+        shown = as_("chitra").get(url).json()
+        sent = {name: shown[name] for name in ("preferred_date", "preferred_time", "status")}
+        answer = as_("chitra").patch(url, {**sent, "description": "The lower tap"})
+        changed = {"description": "The lower tap", "updated_at": answer.json()["updated_at"]}
+        assert (answer.status_code, answer.json()) == (200, {**shown, **changed})
+
+    def test_an_owner_who_asks_for_another_time_names_the_day_beside_it(self, card: Card) -> None:
+        visit = visit_to(card, on=TODAY + timedelta(days=2), scheduled_on=TODAY + timedelta(days=6), status="scheduled")
+        sent = {"preferred_date": day(2), "preferred_time": "10:00"}
+        shown = as_("chitra").patch(f"{URL}{visit.pk}/", sent).json()
+        assert (shown["scheduled_at"][:10], shown["preferred_time"]) == (day(2), "10:00")
 
     @pytest.mark.parametrize("other", ["free", "normal"])
     def test_only_another_service_type_is_an_admins_decision(self, visit: Visit, other: str) -> None:
