@@ -32,6 +32,17 @@ def normal_phone(raw: str) -> str:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
+def as_stored(raw: str) -> tuple[str, ...]:
+    """The digits under which a whole number is stored, whatever way it is written in; nothing for what is none.
+
+    For searches: `("919876543210",)` for `098765 43210`.
+    """
+    try:
+        return (normal_phone(raw).removeprefix("+"),)
+    except ValueError:
+        return ()
+
+
 def _plain(char: str) -> str:
     category = unicodedata.category(char)
     if category == "Nd":

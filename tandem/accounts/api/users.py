@@ -24,7 +24,7 @@ from tandem.accounts.models import Role, User
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.inputs import Input
-from tandem.common.phones import normal_phone
+from tandem.common.phones import as_stored
 from tandem.common.reading.listing import Filter, Listing, NotThisType, by_choice, by_flag, by_text
 from tandem.common.rendering import json_answer
 from tandem.common.viewers import Viewer
@@ -41,10 +41,7 @@ def _digits(raw: str) -> tuple[str, ...]:
     digits = "".join(str(int(char)) for char in raw if char.isdecimal())
     if not digits:
         raise NotThisType("Give digits of a phone number.")
-    try:
-        return digits, normal_phone(raw).removeprefix("+")
-    except ValueError:
-        return (digits,)
+    return digits, *as_stored(raw)
 
 
 def _everybody(viewer: Viewer) -> QuerySet[User]:
@@ -71,6 +68,7 @@ USERS = Listing(
             "username__icontains",
             "phone__contains",
             "email__icontains",
+            phones=True,
             doc="Part of the name, the username, the phone or the email.",
         ),
     },

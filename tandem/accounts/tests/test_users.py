@@ -91,6 +91,7 @@ class TestTheList:
             ("search=ASH", ["Asha"], "the name in any case"),
             ("search=omar", ["Omar"], "the username"),
             ("search=00004", ["Wasim"], "the phone"),
+            ("search=090000 00004", ["Wasim"], "the phone as people dial it"),
             ("search=%25", [], "no wildcard"),
             ("search=_", [], "no wildcard"),
             ("is_active=false", ["Dora"], ""),

@@ -23,6 +23,7 @@ from django.db.models.functions import Lower
 
 from tandem.common import moments
 from tandem.common.errors import Invalid
+from tandem.common.phones import as_stored
 from tandem.common.reading.ahead import Reading
 from tandem.common.reading.answer import Answer, LeftOut, vendor_of
 from tandem.common.reading.statement import VIEWER, Param, StandIn, Statement, adapted, compiled
@@ -146,8 +147,15 @@ def by_flag(*lookups: str) -> Filter:
     return Filter(lookups, _flag, models.BooleanField(), {"type": "boolean"})
 
 
-def by_text(*lookups: str, doc: str = "") -> Filter:
-    return Filter(lookups, text_in, models.TextField(), {"type": "string"}, doc=doc)
+def by_text(*lookups: str, phones: bool = False, doc: str = "") -> Filter:
+    """phones: one of them is a phone number, which people write in many ways and the database in one."""
+
+    def parse(raw: str) -> tuple[str, ...]:
+        text = text_in(raw)
+        return text, *as_stored(text)
+
+    known_as = parse if phones else text_in
+    return Filter(lookups, known_as, models.TextField(), {"type": "string"}, doc=doc, spellings=phones)
 
 
 def by_word(lookup: str, doc: str = "Upper and lower case count the same.") -> Filter:

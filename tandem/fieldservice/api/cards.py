@@ -30,6 +30,7 @@ _FILTERS = {
         "customer__phone__contains",
         "address__icontains",
         "city__icontains",
+        phones=True,
         doc="Part of the model, the customer's name or phone, the address or the city.",
     ),
 }

@@ -45,6 +45,7 @@ VISITS = Listing(
             "card__customer_name__icontains",
             "customer__name__icontains",
             "customer__phone__contains",
+            phones=True,
             doc="Part of the description, the machine's model, or the customer's name or phone.",
         ),
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -62,6 +63,13 @@ class TestDeleted:
         assert [row["id"] for row in asha.get(f"{url}?%3Fdeleted=1").json()] == [made["id"]]
         assert asha.get(f"{url}?deleted=0").json() == []
         assert asha.get(f"{url}?deleted=abc").json() == {"deleted": ["Must be true or false."]}
+
+
+@pytest.mark.parametrize("dialled", ["09000000002", "90000 00002", "+91-90000-00002", "00000002"])
+def test_a_search_finds_a_phone_however_it_is_written(card: Card, dialled: str) -> None:
+    card_of(person("deepak"))
+    for url, found in ((URL, card), ("/api/crm/services/", visit_to(card))):
+        assert [row["id"] for row in as_("asha").get(f"{url}?search={quote(dialled)}").json()] == [found.pk]
 
 
 class TestRestoreIfMatch:
