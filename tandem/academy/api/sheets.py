@@ -250,10 +250,18 @@ def _items(key: str, cell: Any) -> Any:
         raise Invalid.on(key, "Expected a JSON list, as an export shows it.") from None
 
 
+_EMPTY = "This cell is empty, and a value is needed."
+
+
+def _is_of_null(told: Any) -> bool:
+    return isinstance(told, list) and [getattr(one, "code", None) for one in told] == ["null"]
+
+
 def errors_of(error: Exception) -> dict[str, Any]:
     """What is wrong with a row, by column."""
     if isinstance(error, ValidationError):
-        return dict(error.detail) if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
+        wrong = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
+        return {column: [_EMPTY] if _is_of_null(told) else told for column, told in wrong.items()}
     assert isinstance(error, Refusal)
     return error.body() if isinstance(error, Invalid) else {"non_field_errors": [error.message]}
 

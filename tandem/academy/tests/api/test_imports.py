@@ -201,7 +201,7 @@ class TestImport:
         return as_csv([["id", "name", "size"], ["", "Good", "1"], ["", "", "2"], [], ["x", "C", ""], ["", "D", "many"]])
 
     errors = [
-        {"row": 3, "errors": {"name": ["This field may not be null."]}},
+        {"row": 3, "errors": {"name": ["This cell is empty, and a value is needed."]}},
         {"row": 5, "errors": {"id": ["Must be a valid UUID."]}},
         {"row": 6, "errors": {"attributes": {"size": ["This must be a number."]}}},
     ]
