@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -45,3 +45,11 @@ DAY = 24 * 3600
 )
 def test_both_forms_are_read_and_garbage_says_nothing(value: str, seconds: int | None, reason: str) -> None:
     assert retry_after_seconds(value, now=NOW) == seconds, reason
+
+
+@pytest.mark.parametrize("microseconds", [1, 600_000, 999_999])
+def test_nobody_comes_before_the_second_that_a_date_names(microseconds: int) -> None:
+    now = NOW + timedelta(microseconds=microseconds)
+    waited = retry_after_seconds("Sun, 01 Mar 2026 12:02:00 GMT", now=now)
+    assert waited is not None
+    assert timedelta() <= now + timedelta(seconds=waited) - (NOW + timedelta(minutes=2)) < timedelta(seconds=1)
