@@ -132,9 +132,9 @@ def _begin(given: DayOrMoment) -> Any:
 
 
 def _end(given: DayOrMoment) -> Any:
-    """The first instant behind: of a day, the next one's midnight."""
+    """The first instant behind: of a day the next one's midnight, of a moment the next second, for none is finer."""
     if given.moment is not None:
-        return given.moment + timedelta(microseconds=1)
+        return given.moment.replace(microsecond=0) + timedelta(seconds=1)
     return moments.start_of(given.day + timedelta(days=1))
 
 

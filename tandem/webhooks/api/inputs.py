@@ -125,7 +125,7 @@ class PreviewIn(Input):
 
 
 class RedeliverIn(Input):
-    """Days or moments, both inclusive; `to` is now when it is left out."""
+    """Days or moments (whole seconds), both inclusive; `to` is now when it is left out."""
 
     to = DayOrMomentField(required=False, allow_null=True)
     status = serializers.ChoiceField(

@@ -164,6 +164,18 @@ def test_a_span_of_time_is_sent_again(span: dict[str, str], expected: list[int])
     assert list(again.values_list("sequence", flat=True)) == expected
 
 
+def test_the_times_that_the_log_shows_are_a_span_in_which_they_lie() -> None:
+    webhook, asha = hook(), as_("asha")
+    at = moments.now().replace(microsecond=0) - timedelta(days=1)
+    for n, seconds in enumerate((-0.000001, 0, 0.4, 30.5, 59.999999, 60), start=1):
+        settled(webhook, n, created_at=at + timedelta(seconds=seconds))
+    shown = [row["created_at"] for row in asha.get(f"{URL}{webhook.pk}/deliveries/").json()]
+    span = {"from": shown[-2], "to": shown[1]}
+    assert asha.post(f"{URL}{webhook.pk}/deliveries/redeliver/", span).json() == {"redelivered": 4}
+    again = Delivery.objects.filter(status="pending").order_by("sequence")
+    assert list(again.values_list("sequence", flat=True)) == [2, 3, 4, 5]
+
+
 @pytest.mark.parametrize(
     ("span", "field"),
     [
