@@ -8,7 +8,7 @@ delivery's, the same in all attempts.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,9 +78,7 @@ def letter(webhook: Webhook, id: UUID, body: str, *, now: datetime) -> Letter:
         own = {name: filled_header(value, record) for name, value in webhook.headers().items()}
         headers = own | _signed(webhook, id, sent or b"", now=now)
     except InvalidToken:
-        return Letter(
-            webhook.method, url, {}, sent, "Its headers were stored under another secret key; give them anew."
-        )
+        return Letter(webhook.method, url, {}, sent, _unreadable(webhook, now=now))
     if sent is not None and not any(name.lower() == "content-type" for name in own):
         headers["Content-Type"] = "application/json"
     return Letter(webhook.method, url, headers, sent)
@@ -113,6 +111,24 @@ def _signed(webhook: Webhook, id: UUID, body: bytes, *, now: datetime) -> dict[s
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature(webhook.secrets(now=now), message_id=str(id), timestamp=timestamp, body=body),
     }
+
+
+def _unreadable(webhook: Webhook, *, now: datetime) -> str:
+    """What of a webhook was sealed with another secret key, and what helps."""
+    parts: list[tuple[Callable[[], object], str]] = [
+        (webhook.headers, "Its headers were stored under another secret key; give them anew."),
+        (
+            lambda: webhook.secrets(now=now),
+            "Its signing secret was stored under another secret key; get a new one by rotate-secret/.",
+        ),
+    ]
+    told = []
+    for read, cure in parts:
+        try:
+            read()
+        except InvalidToken:
+            told.append(cure)
+    return " ".join(told)
 
 
 def _text(said: bytes) -> str:

@@ -194,13 +194,27 @@ def test_a_receiver_that_is_not_there_is_tried_again(sender: Sender, receiver: R
     assert only().status == "pending"
 
 
-def test_what_was_sealed_with_another_secret_key_is_not_sent_without_it(sender: Sender, receiver: Receiver) -> None:
+_HEADERS_GONE = "Its headers were stored under another secret key; give them anew."
+_SECRET_GONE = "Its signing secret was stored under another secret key; get a new one by rotate-secret/."
+
+
+@pytest.mark.parametrize(
+    ("gone", "error"),
+    [
+        (["sealed_headers"], _HEADERS_GONE),
+        (["sealed_secret"], _SECRET_GONE),
+        (["sealed_headers", "sealed_secret"], f"{_HEADERS_GONE} {_SECRET_GONE}"),
+    ],
+)
+def test_what_was_sealed_with_another_secret_key_is_not_sent_without_it(
+    gone: list[str], error: str, sender: Sender, receiver: Receiver
+) -> None:
     hook(url=receiver.url, headers={"Authorization": "Bearer x"})
-    Webhook.objects.update(sealed_headers="sealed-elsewhere")
+    Webhook.objects.update(**dict.fromkeys(gone, "sealed-elsewhere"))
     rename(lead(), "Joe")
     drain(sender)
     assert (receiver.got, only().status) == ([], "pending")
-    assert "another secret key" in only().tried[0]["error"]
+    assert only().tried[0]["error"] == error
 
 
 def test_an_address_that_is_not_public_is_never_dialled(sender: Sender, receiver: Receiver, settings: Any) -> None:
