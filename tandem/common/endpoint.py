@@ -67,7 +67,8 @@ class Operation:
     multipart: the body may also be a form with files. form: it may also be a form of texts (urlencoded). Anything else
     than JSON is a 415 elsewhere. also: further statuses with the same shape. apart: the handler takes long and may be
     carried out twice, or talks to somebody outside; so it never runs in a transaction of others, not even with an
-    Idempotency-Key. slow: it may take long. `is_aside`: these two are worked on aside, and others do not wait for them.
+    Idempotency-Key or If-Match. slow: it may take long. `is_aside`: these two are worked on aside, and others do not
+    wait for them.
     """
 
     who: Who
@@ -197,7 +198,9 @@ class Endpoint(APIView):
                 self._compare(request, wanted)
             except Refusal as refused:  # an answer like any other, so that an Idempotency-Key keeps it
                 return self._refused(refused)
-            return self._handled(request, chosen)
+            if not chosen.apart:  # what is apart takes longer than a lock may be held
+                return self._handled(request, chosen)
+        return self._handled(request, chosen)
 
     def _compare(self, request: Request, wanted: str) -> None:
         assert self.shows is not None

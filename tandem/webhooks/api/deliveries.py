@@ -22,7 +22,7 @@ from tandem.common.viewers import Viewer
 from tandem.webhooks.actions.deliveries import redeliver, redeliver_all
 from tandem.webhooks.actions.trials import Preview, preview, send_test
 from tandem.webhooks.actions.webhooks import unsaved_webhook
-from tandem.webhooks.api.answers import CONDITION, DELIVERY, DELIVERY_WITH_ANSWERS, HEADERS
+from tandem.webhooks.api.answers import CONDITION, DELIVERY, DELIVERY_WITH_ANSWERS, HEADERS, WEBHOOK
 from tandem.webhooks.api.inputs import PreviewIn, RedeliverIn
 from tandem.webhooks.api.webhooks import CHANGE, VIEW
 from tandem.webhooks.models import Delivery, DeliveryStatus, Webhook
@@ -79,6 +79,9 @@ class DeliveryList(Endpoint):
 
 
 class DeliveryAgain(Endpoint):
+    # Deliveries have no ETag: If-Match names the webhook, here and below.
+    shows, rows = WEBHOOK, Webhook.objects.visible_to
+
     @operation(CHANGE, gives=DELIVERY_WITH_ANSWERS)
     def post(self, request: Request, pk: Any, delivery: Any) -> HttpResponse:
         """Send a delivery again, with the same id and body."""
@@ -88,6 +91,8 @@ class DeliveryAgain(Endpoint):
 
 
 class DeliveriesAgain(Endpoint):
+    shows, rows = WEBHOOK, Webhook.objects.visible_to
+
     @operation(CHANGE, takes=RedeliverIn, gives=_COUNT)
     def post(self, request: Request, pk: Any, body: dict[str, Any]) -> HttpResponse:
         """Send again what was made in a span of time; `status` narrows it to what failed, or was delivered."""
@@ -102,6 +107,8 @@ class DeliveriesAgain(Endpoint):
 
 
 class WebhookTest(Endpoint):
+    shows, rows = WEBHOOK, Webhook.objects.visible_to
+
     @operation(CHANGE, gives=DELIVERY_WITH_ANSWERS, apart=True)
     def post(self, request: Request, pk: Any) -> HttpResponse:
         """Send one event of the newest record at once, whatever `is_active` and the conditions say."""

@@ -108,6 +108,8 @@ class WebhookHistory(Endpoint):
 
 
 class WebhookSecret(Endpoint):
+    shows, rows = WEBHOOK, Webhook.objects.visible_to
+
     @operation(CHANGE, gives=WEBHOOK, adds={"secret": SECRET})
     def post(self, request: Request, pk: Any) -> HttpResponse:
         """Give a webhook a new secret, told this once. Each old one signs along until its 24 hours are over."""

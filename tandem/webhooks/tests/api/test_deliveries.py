@@ -230,7 +230,7 @@ def test_without_a_record_a_sample_is_sent(model: str, receiver: Receiver) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "k"}])
+@pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "k"}, {"If_Match": "*"}])
 def test_a_test_is_never_sent_inside_of_a_transaction(
     headers: dict[str, str], receiver: Receiver, monkeypatch: Any
 ) -> None:
@@ -242,9 +242,22 @@ def test_a_test_is_never_sent_inside_of_a_transaction(
     webhook, asha = hook(url=receiver.url), as_("asha")
     first = asha.post(f"{URL}{webhook.pk}/test/", **headers)
     assert (first.status_code, inside) == (200, [False])
-    if headers:
+    if "Idempotency_Key" in headers:
         again = asha.post(f"{URL}{webhook.pk}/test/", **headers)
         assert (again["Idempotent-Replayed"], again.json(), len(receiver.got)) == ("true", first.json(), 1)
+
+
+@pytest.mark.parametrize("path", ["deliveries/{delivery}/redeliver/", "deliveries/redeliver/", "test/"])
+def test_an_old_etag_of_the_webhook_sends_nothing(path: str, receiver: Receiver) -> None:
+    webhook, asha = hook(url=receiver.url), as_("asha")
+    url = f"{URL}{webhook.pk}/"
+    path = url + path.format(delivery=settled(webhook).pk)
+    old = asha.get(url)["ETag"]
+    asha.patch(url, {"name": "Other"})
+    before = everything()
+    assert asha.post(path, {"from": "2025-01-10"}, If_Match=old).status_code == 412
+    assert (everything(), receiver.got) == (before, [])
+    assert asha.post(path, {"from": "2025-01-10"}, If_Match=asha.get(url)["ETag"]).status_code == 200
 
 
 def test_a_preview_shows_what_would_be_sent_and_sends_nothing() -> None:

@@ -363,6 +363,17 @@ def test_an_old_etag_changes_nothing() -> None:
     assert asha.patch(url, {"name": "Third"}, If_Match=tag).status_code == 412
 
 
+def test_an_old_etag_rotates_no_secret() -> None:
+    webhook = made()
+    asha, url = as_("asha"), f"{URL}{webhook['id']}/"
+    tag = asha.get(url)["ETag"]
+    first = asha.post(f"{url}rotate-secret/", If_Match=tag)
+    before = everything()
+    assert (first.status_code, asha.post(f"{url}rotate-secret/", If_Match=tag).status_code) == (200, 412)
+    assert everything() == before
+    assert stored(webhook).secrets(now=moments.now())[0] == first.json()["secret"]
+
+
 def test_lists_are_filtered() -> None:
     first = made(name="To the warehouse")
     made(name="Other", model="Client", conditions=[], is_active=False)
