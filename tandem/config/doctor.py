@@ -374,6 +374,20 @@ def public_address() -> Finding:
     return ok(settings.PUBLIC_URL)
 
 
+def links_to_files() -> Finding:
+    from tandem.webhooks import queries
+
+    if settings.PUBLIC_URL:
+        return ok(f"lead to {settings.PUBLIC_URL}")
+    if queries.is_anybody_told():
+        # A request brings the address at which it came; what the worker changes knows of none.
+        return warning(
+            "webhooks that tell what the worker did have paths for links, which no receiver can fetch",
+            "set TANDEM_PUBLIC_URL, such as https://crm.example.com",
+        )
+    return ok("lead to the address at which they are asked for")
+
+
 def public_safety() -> Finding:
     from tandem.config.safety import dangers
 
@@ -405,6 +419,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "static assets": static_assets,
     "allowed hosts": allowed_hosts,
     "public address": public_address,
+    "links to files": links_to_files,
     "safety": public_safety,
 }
 
@@ -422,4 +437,5 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "periodic jobs": ("migrations",),
     "text messages": ("migrations",),
     "webhooks": ("migrations",),
+    "links to files": ("migrations",),
 }

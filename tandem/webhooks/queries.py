@@ -1,4 +1,4 @@
-"""How much waits, for whatever watches an installation."""
+"""Who is told and how much waits, for whatever watches an installation."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ def waiting(*, now: datetime) -> dict[str, tuple[str, float]]:
 def switched_off() -> list[str]:
     """The names of webhooks that Tandem itself switched off. One query."""
     return list(Webhook.objects.live().exclude(disabled_at=None).order_by("disabled_at").values_list("name", flat=True))
+
+
+def is_anybody_told() -> bool:
+    """One query."""
+    return Webhook.objects.active().exists()
 
 
 def _age(since: datetime | None, now: datetime) -> float:

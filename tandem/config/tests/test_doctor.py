@@ -22,6 +22,7 @@ from tandem.config.database import SchemaState
 from tandem.config.doctor import CHECKS, Verdict
 from tandem.sms.outbox import queue_message
 from tandem.webhooks.models import Notice
+from tandem.webhooks.tests.hooks import hook
 from tests.cast import person
 from tests.ports import free_port
 
@@ -94,6 +95,10 @@ class Broken:
     def late_webhook(self) -> None:
         at = moments.now() - EARLIER
         Notice.objects.create(sequence=1, model="Lead", type="lead.updated", kind="updated", record="r", at=at, data={})
+
+    def links_without_address(self) -> None:
+        self.set(PUBLIC_URL="")
+        hook()
 
     def silent_broker(self) -> None:
         self.set(BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
@@ -181,6 +186,7 @@ CASES: list[tuple[str, Callable[[Broken], None], Verdict, str, str]] = [
         "again and again",
         "set TANDEM_TRUSTED_PROXIES",
     ),
+    ("links to files", Broken.links_without_address, Verdict.WARNING, "no receiver can fetch", "set TANDEM_PUBLIC_URL"),
     ("safety", lambda it: it.set(DEBUG=True), Verdict.WARNING, "TANDEM_DEBUG is on", "refuses other addresses"),
 ]
 
@@ -218,10 +224,10 @@ def test_a_check_notices_and_says_what_helps(
 @pytest.mark.parametrize(
     ("breaks", "cause", "skipped"),
     [
-        (Broken.database_away, "database", 8),
-        (Broken.unmigrated, "migrations", 6),
+        (Broken.database_away, "database", 9),
+        (Broken.unmigrated, "migrations", 7),
         (Broken.lost_secret, "secret key", 1),
-        (Broken.no_directory, "data directory", 12 if connection.vendor == "sqlite" else 4),
+        (Broken.no_directory, "data directory", 13 if connection.vendor == "sqlite" else 4),
     ],
 )
 def test_one_cause_is_one_problem(
@@ -253,3 +259,17 @@ def test_a_sound_installation_has_nothing_to_mend(broken: Broken, capsys: pytest
     printed = capsys.readouterr().out
     assert "→" not in printed
     assert printed.endswith("Everything that matters is in order.\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_active", "found"),
+    [("https://crm.example.com", True, "lead to https://crm.example.com"), ("", False, "at which they are asked for")],
+)
+def test_links_are_in_order_with_an_address_or_while_nobody_is_told(
+    url: str, is_active: bool, found: str, broken: Broken
+) -> None:
+    broken.set(PUBLIC_URL=url)
+    hook(is_active=is_active)
+    finding = doctor.links_to_files()
+    assert finding.verdict == Verdict.OK
+    assert finding.found.endswith(found)
