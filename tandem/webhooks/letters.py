@@ -8,7 +8,7 @@ delivery's, the same in all attempts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from cryptography.fernet import InvalidToken
 from tandem.common import moments
 from tandem.webhooks.models import Webhook
 from tandem.webhooks.outgoing import Client, NotSent, retry_after_seconds
+from tandem.webhooks.rules.echoes import without_values
 from tandem.webhooks.rules.placeholders import filled_header, filled_url
 from tandem.webhooks.rules.retries import is_success
 from tandem.webhooks.signing import signature
@@ -30,13 +31,15 @@ LONGEST_ERROR = 300
 
 @dataclass(frozen=True)
 class Letter:
-    """One request. unfit: why it cannot be sent at all, empty when it can."""
+    """One request. unfit: why it cannot be sent at all, empty when it can. secrets: values of headers, which no answer
+    that is kept may repeat."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None
     unfit: str = ""
+    secrets: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def letter(webhook: Webhook, id: UUID, body: str, *, now: datetime) -> Letter:
         return Letter(webhook.method, url, {}, sent, _unreadable(webhook, now=now))
     if sent is not None and not any(name.lower() == "content-type" for name in own):
         headers["Content-Type"] = "application/json"
-    return Letter(webhook.method, url, headers, sent)
+    return Letter(webhook.method, url, headers, sent, secrets=[value.strip() for value in own.values()])
 
 
 async def attempt(client: Client, letter: Letter, *, at: datetime) -> Outcome:
@@ -99,7 +102,7 @@ async def attempt(client: Client, letter: Letter, *, at: datetime) -> Outcome:
         answered.status,
         "" if is_success(answered.status) else f"The receiver answered {answered.status}.",
         answered.duration_ms,
-        _text(answered.body[:ANSWER_KEPT]),
+        _text(without_values(answered.body, letter.secrets, most=ANSWER_KEPT)),
         retry_after_seconds(answered.retry_after, now=at),
     )
 

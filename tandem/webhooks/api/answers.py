@@ -118,5 +118,6 @@ DELIVERY_WITH_ANSWERS = Answer(
     "DeliveryWithAnswers",
     Delivery,
     [*_KEYS, Json("attempts", source="tried", shape={"type": "array", "items": _ATTEMPT_WITH_ANSWER})],
-    doc="A delivery with what the receiver answered, the first 2 kB of it; for holders of `change_webhook`.",
+    doc="A delivery with what the receiver answered, the first 2 kB of it, values of the webhook's headers masked; for "
+    "holders of `change_webhook`.",
 )

@@ -418,3 +418,21 @@ def test_what_a_receiver_answers_is_kept_in_part(sender: Sender, receiver: Recei
     drain(sender)
     (tried,) = only().tried
     assert tried["answer"] == "\ufffd\ufffd" + "x" * 2046
+
+
+def test_a_receiver_that_repeats_the_request_lets_no_header_value_be_kept(sender: Sender, receiver: Receiver) -> None:
+    webhook = hook(url=receiver.url, headers={"Authorization": "Bearer super-secret", "X-Lead": "lead no. {id}"})
+    receiver.answer = lambda got: (500, {}, json.dumps(got.headers).encode())
+    one = lead()
+    rename(one, "Joe")
+    drain(sender)
+    as_("asha").post(f"/api/webhooks/{webhook.pk}/test/")
+    sent = receiver.got[0].headers
+    assert (sent["authorization"], sent["x-lead"]) == ("Bearer super-secret", f"lead no. {one.pk}")
+    for delivery in Delivery.objects.all():
+        (tried,) = delivery.tried
+        said = json.loads(tried["answer"])
+        assert (said["authorization"], said["x-lead"]) == ("Be****et", f"le****{str(one.pk)[-2:]}")
+        assert said["webhook-id"] == str(delivery.pk), "the rest is as it was said"
+        assert "super-secret" not in str(tried)
+    assert "super-secret" not in as_("asha").get(f"/api/webhooks/{webhook.pk}/deliveries/").content.decode()
