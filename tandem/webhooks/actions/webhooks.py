@@ -36,18 +36,18 @@ _PLAIN = ("name", "model", "url", "method", "is_active", "conditions", "conditio
 def unsaved_webhook(values: Mapping[str, Any], *, by: User) -> Webhook:
     """The webhook that a body describes, checked, not stored. Two queries. Raises Forbidden, Invalid."""
     told = kind_for(values["model"], by=by)
-    headers = _headers(values.get("headers") or {}, {}, told, host_changes=False)
+    headers = _headers(values.get("headers", {}), {}, told, host_changes=False)
     _check_url(values["url"], told)
     return Webhook(
         name=values["name"],
         model=told.model,
         url=values["url"],
-        method=values.get("method") or "POST",
+        method=values.get("method", "POST"),
         sealed_headers=sealed_headers(headers),
-        is_active=values.get("is_active") is not False,
-        conditions=_conditions(values.get("conditions") or [], told),
-        condition_logic=values.get("condition_logic") or "AND",
-        events=values.get("events") or list(LISTENED_TO),
+        is_active=values.get("is_active", True),
+        conditions=_conditions(values.get("conditions", []), told),
+        condition_logic=values.get("condition_logic", "AND"),
+        events=values.get("events", list(LISTENED_TO)),
     )
 
 
@@ -148,21 +148,20 @@ def locked_webhook(pk: Any) -> Webhook:
 
 def _differing(locked: Webhook, values: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that a change writes, and what they get. Up to one query. Raises Invalid."""
-    own = {name: values[name] for name in _PLAIN if values.get(name) is not None and name != "conditions"}
+    own = {name: values[name] for name in _PLAIN if name in values and name != "conditions"}
     told = registry.by_model(own.get("model", locked.model))
     is_other_kind = told.model != locked.model
     url = own.get("url", locked.url)
     if is_other_kind or url != locked.url:
         _check_url(url, told)
-    given = values.get("conditions", locked.conditions) or []
+    given = values.get("conditions", locked.conditions)
     if is_other_kind or given != locked.conditions:
         own["conditions"] = _conditions(given, told)
     host_changes = url != locked.url and _host(url) != _host(locked.url)
     if "headers" in values or is_other_kind or host_changes:
         stored = readable_headers(locked.sealed_headers)
         shown = {name: header_rules.masked(value) for name, value in stored.items()}
-        sent = (values["headers"] or {}) if "headers" in values else shown
-        headers = _headers(sent, stored, told, host_changes=host_changes)
+        headers = _headers(values.get("headers", shown), stored, told, host_changes=host_changes)
         if headers != stored:
             own["sealed_headers"] = sealed_headers(headers)
     return {name: value for name, value in own.items() if value != getattr(locked, name)}

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from tandem.common.inputs import DayOrMomentField, Input
+from tandem.common.inputs import DayOrMomentField, Defaulting, Input
 from tandem.webhooks import registry
 from tandem.webhooks.api.answers import CONDITIONS, EVENTS
 from tandem.webhooks.models import DeliveryStatus, Logic, Method
@@ -91,8 +91,10 @@ class EventsField(_Plain):
         return [one for one in LISTENED_TO if one in data]
 
 
-class WebhookIn(Input):
+class WebhookIn(Defaulting):
     """`method` is POST, `condition_logic` AND, `events` all three, `is_active` true when they are left out."""
+
+    defaults = ("method", "headers", "is_active", "conditions", "condition_logic", "events")
 
     name = serializers.CharField(max_length=255)
     model = ModelField()

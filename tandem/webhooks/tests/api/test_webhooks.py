@@ -92,11 +92,15 @@ def test_what_is_left_out_has_a_default(nothing: Any) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_a_webhook_that_is_off_stays_off_unless_it_is_said(nothing: Any) -> None:
-    webhook, asha = made(is_active=False), as_("asha")
+def test_null_leaves_what_has_a_default_as_it_is(nothing: Any) -> None:
+    keys = ("method", "headers", "is_active", "conditions", "condition_logic", "events")
+    other = {"method": "PUT", "is_active": False, "condition_logic": "OR", "events": ["updated"]}
+    webhook, asha = made(**other), as_("asha")
+    before = everything()
     for write in (asha.put, asha.patch):
-        answer = write(f"{URL}{webhook['id']}/", {"name": "n", "is_active": nothing})
-        assert (answer.status_code, answer.json()["is_active"]) == (200, False)
+        answer = write(f"{URL}{webhook['id']}/", dict.fromkeys(keys, nothing))
+        assert (answer.status_code, answer.json()) == (200, {name: webhook[name] for name in answer.json()})
+    assert everything() == before
 
 
 def test_the_secret_and_the_headers_lie_encrypted() -> None:
@@ -216,7 +220,7 @@ def test_headers_are_replaced_as_a_whole() -> None:
     answer = as_("asha").patch(f"{URL}{webhook['id']}/", {"headers": {"authorization": "Be****en", "X-New": "new"}})
     assert answer.json()["headers"] == {"authorization": "Be****en", "X-New": "****"}
     assert stored(webhook).headers() == {"authorization": "Bearer token", "X-New": "new"}
-    as_("asha").patch(f"{URL}{webhook['id']}/", {"headers": None})
+    as_("asha").patch(f"{URL}{webhook['id']}/", {"headers": {}})
     assert stored(webhook).headers() == {}
 
 
