@@ -57,7 +57,7 @@ class WebhookList(Endpoint):
 
     @operation(ADD, takes=WebhookIn, gives=WEBHOOK, adds={"secret": SECRET}, status=201)
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
-        """Create a webhook. The answer tells its `secret`, this once."""
+        """Create a webhook. The answer tells its `secret`, this once: a new one always, whatever is sent."""
         webhook, secret = create_webhook(body, by=caller(request), now=moments.now())
         return _with_secret(webhook, secret, status=201)
 

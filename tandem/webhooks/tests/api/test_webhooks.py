@@ -121,6 +121,13 @@ def test_the_secret_is_told_once() -> None:
     assert webhook["secret"] not in asha.get(f"{URL}{webhook['id']}/history/").content.decode()
 
 
+def test_a_secret_that_is_sent_is_ignored() -> None:
+    sent = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    webhook = made(secret=sent)
+    assert webhook["secret"] != sent
+    assert stored(webhook).secrets(now=moments.now()) == [webhook["secret"]]
+
+
 def test_a_repeated_request_gets_the_same_webhook_with_its_secret_masked() -> None:
     asha = as_("asha")
     first = asha.post(URL, SHOWN, Idempotency_Key="k")
