@@ -33,11 +33,16 @@ from tandem.webhooks.signing import new_secret
 _PLAIN = ("name", "model", "url", "method", "is_active", "conditions", "condition_logic", "events")
 
 
-def unsaved_webhook(values: Mapping[str, Any], *, by: User) -> Webhook:
-    """The webhook that a body describes, checked, not stored. Two queries. Raises Forbidden, Invalid."""
+def unsaved_webhook(values: Mapping[str, Any], *, by: User, stored: Webhook | None = None) -> Webhook:
+    """The webhook that a body describes, checked, not stored. Two queries. Raises Forbidden, Invalid.
+
+    stored: the one whose header values masked ones stand for, as on a change; None: they stand for nothing.
+    """
     told = kind_for(values["model"], by=by)
-    headers = _headers(values.get("headers", {}), {}, told, host_changes=False)
     _check_url(values["url"], told)
+    known = readable_headers(stored.sealed_headers) if stored else {}
+    host_changes = stored is not None and _leads_elsewhere(values["url"], stored)
+    headers = _headers(values.get("headers", {}), known, told, host_changes=host_changes)
     return Webhook(
         name=values["name"],
         model=told.model,
@@ -157,7 +162,7 @@ def _differing(locked: Webhook, values: Mapping[str, Any]) -> dict[str, Any]:
     given = values.get("conditions", locked.conditions)
     if is_other_kind or given != locked.conditions:
         own["conditions"] = _conditions(given, told)
-    host_changes = url != locked.url and _host(url) != _host(locked.url)
+    host_changes = _leads_elsewhere(url, locked)
     if "headers" in values or is_other_kind or host_changes:
         stored = readable_headers(locked.sealed_headers)
         shown = {name: header_rules.masked(value) for name, value in stored.items()}
@@ -170,6 +175,10 @@ def _differing(locked: Webhook, values: Mapping[str, Any]) -> dict[str, Any]:
 def _is_harmless(new: Mapping[str, Any]) -> bool:
     """Whether a change of these columns lets nothing out that did not go out before."""
     return new.keys() <= {"name", "is_active"} and not new.get("is_active")
+
+
+def _leads_elsewhere(url: str, stored: Webhook) -> bool:
+    return url != stored.url and _host(url) != _host(stored.url)
 
 
 def _host(url: str) -> tuple[str, str, int]:

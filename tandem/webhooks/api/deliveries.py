@@ -10,6 +10,7 @@ from django.db import models
 from django.http import HttpResponse
 
 from tandem.accounts.access import caller
+from tandem.accounts.models import User
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.errors import Invalid
@@ -122,9 +123,14 @@ class WebhookPreview(Endpoint):
         """What a webhook, stored or described in the body, would send of a record. Nothing is sent."""
         given = body["webhook"]
         by = caller(request)
-        webhook = unsaved_webhook(given, by=by) if isinstance(given, dict) else _named(given)
+        webhook = _described(given, by) if isinstance(given, dict) else _named(given)
         seen = preview(webhook, body["record"], by=by, now=moments.now())
         return json_answer(_shown(seen, webhook))
+
+
+def _described(given: dict[str, Any], by: User) -> Webhook:
+    stored = Webhook.objects.live().filter(pk=given["id"]).first() if "id" in given else None
+    return unsaved_webhook(given, by=by, stored=stored)
 
 
 def _named(pk: Any) -> Webhook:

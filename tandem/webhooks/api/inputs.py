@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -94,7 +94,7 @@ class EventsField(_Plain):
 class WebhookIn(Defaulting):
     """`method` is POST, `condition_logic` AND, `events` all three, `is_active` true when they are left out."""
 
-    defaults = ("method", "headers", "is_active", "conditions", "condition_logic", "events")
+    defaults: ClassVar[tuple[str, ...]] = ("method", "headers", "is_active", "conditions", "condition_logic", "events")
 
     name = serializers.CharField(max_length=255)
     model = ModelField()
@@ -107,8 +107,20 @@ class WebhookIn(Defaulting):
     events = EventsField(required=False, allow_null=True)
 
 
+class DescribedWebhookIn(WebhookIn):
+    """id: of the stored webhook whose header values the masked ones stand for."""
+
+    defaults = (*WebhookIn.defaults, "id")
+
+    id = serializers.UUIDField(required=False, allow_null=True)
+
+
 @extend_schema_field(
-    {"type": ["string", "object"], "description": "The id of a webhook, or a whole one that is not stored."}
+    {
+        "type": ["string", "object"],
+        "description": "The id of a webhook, or a whole one, stored or not; masked values of its headers are those of "
+        "the webhook with its `id`.",
+    }
 )
 class WebhookOrIdField(_Plain):
     default_error_messages = {"invalid": "Give the id of a webhook, or a whole webhook."}
@@ -116,7 +128,7 @@ class WebhookOrIdField(_Plain):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return serializers.UUIDField().to_internal_value(data)
-        form = WebhookIn(data=data)
+        form = DescribedWebhookIn(data=data)
         form.is_valid(raise_exception=True)
         return form.validated_data
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -292,6 +293,24 @@ def test_a_webhook_that_is_not_stored_can_be_previewed() -> None:
     shown = as_("asha").post(f"{URL}preview/", {"webhook": described, "record": str(one.pk)}).json()
     assert (shown["fires"], shown["url"], shown["body"]) == (True, f"https://x.example/{one.pk}", None)
     assert Webhook.objects.count() == 0
+
+
+def test_a_webhook_as_it_is_shown_can_be_previewed_with_changes() -> None:
+    headers = {"Authorization": "Bearer token", "X-Name": "{name} and more"}
+    webhook, one, asha = hook(headers=headers), lead(), as_("asha")
+    described = {**asha.get(f"{URL}{webhook.pk}/").json(), "method": "GET"}
+    answer = asha.post(f"{URL}preview/", {"webhook": described, "record": str(one.pk)})
+    shown = answer.json()
+    assert answer.status_code == 200, shown
+    assert (shown["method"], shown["headers"]) == ("GET", {"Authorization": "Be****en", "X-Name": "Jo****re"})
+
+
+@pytest.mark.parametrize("changed", [{"id": None}, {"id": str(UUID(int=1))}, {"url": "https://elsewhere.example/"}])
+def test_masks_of_no_webhook_or_for_another_host_are_refused_in_a_preview(changed: dict[str, Any]) -> None:
+    webhook, asha = hook(headers={"Authorization": "Bearer token"}), as_("asha")
+    described = {**asha.get(f"{URL}{webhook.pk}/").json(), **changed}
+    answer = asha.post(f"{URL}preview/", {"webhook": described, "record": str(lead().pk)})
+    assert (answer.status_code, list(answer.json())) == (400, ["headers"])
 
 
 def test_who_may_not_see_a_record_does_not_preview_it() -> None:
