@@ -71,6 +71,7 @@ def visits(asha: Api) -> Iterator[Step]:
     pk, url = str(visit.pk), f"/api/crm/services/{visit.pk}/"
     wasim, wali = person("wasim").pk, person("wali").pk
     for body in (
+        {"preferred_date": day(2)},
         {"description": "Drips", "visit_type": "remote", "next_service_date": day(90), "preferred_time": "10:00"},
         {"preferred_time": "11:30", "next_service_date": None},
         {"preferred_time": None, "preferred_date": day(3)},
