@@ -23,7 +23,7 @@ from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.inputs import Input
-from tandem.common.reading.listing import Listing, by_choice, by_uuid
+from tandem.common.reading.listing import Listing, by_choice, by_uuid, parameters_in
 from tandem.common.rendering import empty_answer
 
 _FILTERS = {"enrollment": by_uuid("enrollment_id"), "student": by_uuid("student_id")}
@@ -86,7 +86,7 @@ class SeatDetail(Endpoint):
 
 
 def _asked(request: Request) -> Listing:
-    query = {name.lstrip("?"): raw.strip() for name, raw in request.query_params.dict().items()}
+    query = parameters_in(request.query_params.dict())
     status = query.get("status")
     if status == "all" or (query.get("student") and not status):
         return EVERY_SEAT

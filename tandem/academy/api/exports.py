@@ -15,7 +15,7 @@ from tandem.accounts.access import ADMIN
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation, viewer_of
 from tandem.common.errors import Invalid
-from tandem.common.reading.listing import Listing, read_page, read_request
+from tandem.common.reading.listing import Listing, parameters_in, read_page, read_request
 from tandem.common.reading.statement import from_replica
 from tandem.common.spreadsheet import XLSX_TYPE, csv_answer, escaped_cell, xlsx_answer
 
@@ -39,7 +39,8 @@ def export_of(kind: Kind) -> Any:
 
             `?deleted=true` (admins): the deleted ones.
             """
-            query = {name: text for name, text in request.query_params.dict().items() if name not in _PAGING}
+            given = parameters_in(request.query_params.dict())
+            query = {name: text for name, text in given.items() if name not in _PAGING}
             wanted = query.pop("format", "csv").lower()
             if wanted not in ("csv", "xlsx"):
                 raise Invalid.on("format", "Choose one of: csv, xlsx.")

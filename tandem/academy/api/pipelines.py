@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpResponse
 from rest_framework import serializers
@@ -23,9 +22,9 @@ from tandem.academy.models import Pipeline
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
-from tandem.common.errors import Invalid
 from tandem.common.inputs import Defaulting, Input
 from tandem.common.reading.listing import Listing, Order, by_text
+from tandem.common.reading.query import uuid_in
 from tandem.common.rendering import empty_answer
 
 MOST_STAGES = 200
@@ -100,13 +99,6 @@ class PipelineDetail(Endpoint):
     def delete(self, request: Request, pk: Any) -> HttpResponse:
         """Delete a pipeline; `?move_to=<pipeline>` takes its leads."""
         pipeline = find(Pipeline.objects.live(), pk)
-        delete_pipeline(pipeline, move_to=_move_to(request), by=caller(request), now=moments.now())
+        move_to = uuid_in(request.query_params.dict(), "move_to")
+        delete_pipeline(pipeline, move_to=move_to, by=caller(request), now=moments.now())
         return empty_answer()
-
-
-def _move_to(request: Request) -> UUID | None:
-    raw = request.query_params.get("move_to", "").strip()
-    try:
-        return UUID(raw) if raw else None
-    except ValueError:
-        raise Invalid.on("move_to", "Must be a valid UUID.") from None

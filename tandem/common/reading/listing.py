@@ -254,10 +254,15 @@ class Request:
     after: tuple[Any, ...] | None = None
 
 
+def parameters_in(query: Mapping[str, str]) -> dict[str, str]:
+    """What a query string gives, by name. Whatever reads one reads it here: contract §2."""
+    # F's document shows `?status=..&?assigned_to=`: a stray question mark in front of a name.
+    return {name.lstrip("?"): raw.strip() for name, raw in query.items()}
+
+
 def read_request(listing: Listing, query: Mapping[str, str]) -> Request:
     """Check a query string. Raises Invalid with every parameter that is wrong; unknown parameters are ignored."""
-    # F's document shows `?status=..&?assigned_to=`: a stray question mark in front of a name.
-    given = {name.lstrip("?"): raw.strip() for name, raw in query.items()}
+    given = parameters_in(query)
     wrong: dict[str, list[str]] = {}
     values: dict[str, tuple[Any, ...]] = {}
     for name, one in listing.filters.items():

@@ -1,4 +1,4 @@
-"""Days, months and flags in a query string, for reads that are more than one plain list."""
+"""Days, months, flags and ids in a query string, for what is more than one plain list."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
+from uuid import UUID
 
 from tandem.common import moments
 from tandem.common.errors import Invalid
-from tandem.common.reading.listing import NotThisType, by_flag
+from tandem.common.reading.listing import Filter, NotThisType, by_flag, by_uuid, parameters_in
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -51,11 +53,22 @@ def month_of(day: date) -> Month:
 
 def flag_in(query: Mapping[str, str], name: str) -> bool | None:
     """A flag as filters take it; None when it is missing or empty. Raises Invalid on the parameter."""
+    found: bool | None = _parsed(query, name, by_flag())
+    return found
+
+
+def uuid_in(query: Mapping[str, str], name: str) -> UUID | None:
+    """The id of a parameter; None when it is missing or empty. Raises Invalid on the parameter."""
+    found: UUID | None = _parsed(query, name, by_uuid())
+    return found
+
+
+def _parsed(query: Mapping[str, str], name: str, kind: Filter) -> Any:
     raw = _given(query, name)
     if not raw:
         return None
     try:
-        return bool(by_flag().parse(raw))
+        return kind.parse(raw)
     except NotThisType as refused:
         raise Invalid.on(name, str(refused)) from None
 
@@ -70,5 +83,4 @@ def refuse_backward(first: date | None, last: date | None, *, blamed: str = "fro
 
 
 def _given(query: Mapping[str, str], name: str) -> str:
-    # F's document shows `?status=..&?assigned_to=`: a stray question mark in front of a name.
-    return next((raw.strip() for given, raw in query.items() if given.lstrip("?") == name), "")
+    return parameters_in(query).get(name, "")

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from tandem.common import moments
 from tandem.common.endpoint import ANYONE, Endpoint, Request, operation
 from tandem.common.errors import NotFound
+from tandem.common.reading.listing import parameters_in
 from tandem.files.links import LinkExpired, check_link
 from tandem.files.storage import opened
 
@@ -32,7 +33,7 @@ class FileBehindLink(Endpoint):
     )
     def get(self, request: Request, key: str) -> HttpResponse:
         """A file. The whole address, signature included, is found in the record that the file belongs to."""
-        query = request.query_params
+        query = parameters_in(request.query_params.dict())
         now = moments.now()
         until = check_link(key, expires=query.get("expires", ""), signature=query.get("signature", ""), now=now)
         file = opened(key)

@@ -261,6 +261,12 @@ class TestDeleting:
         assert event.after == {"stage": "Start", "pipeline": str(target.pk)}
         assert len(asha.get(f"/api/leads/{one.pk}/stages/").json()) == 2
 
+    def test_a_question_mark_before_move_to_does_no_harm(self, asha: Api) -> None:
+        made, target = pipeline(), pipeline("Target", "Start")
+        one = lead(of=made, stage="New")
+        assert asha.delete(f"{URL}{made.pk}/?%3Fmove_to={target.pk}").status_code == 204
+        assert Lead.objects.get(pk=one.pk).pipeline_id == target.pk
+
     @pytest.mark.parametrize("target", ["itself", "missing", "deleted", "-"])
     def test_it_moves_leads_only_to_another_live_pipeline(self, asha: Api, target: str) -> None:
         made, gone = pipeline(), pipeline("Gone")
