@@ -18,6 +18,7 @@ from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
 from tandem.common.reading.listing import Listing, Order, by_text
+from tandem.common.reading.query import flag_in
 from tandem.common.rendering import empty_answer
 
 NEWEST_FIRST = {"": Order(("created_at", "id"), descending=True)}
@@ -68,9 +69,10 @@ class ClientDetail(Endpoint):
         change_client(find(Client.objects.live(), pk), body, by=caller(request), now=moments.now())
         return self.detail(request, pk)
 
-    @operation(may("delete", "client"), refuses=[HasStudents])
+    @operation(may("delete", "client"), refuses=[HasStudents], query={"cascade": {"type": "boolean"}})
     def delete(self, request: Request, pk: Any) -> HttpResponse:
         """Delete a client; `?cascade=true` deletes its students along."""
-        cascade = request.query_params.get("cascade") == "true"
-        delete_client(find(Client.objects.live(), pk), cascade=cascade, by=caller(request), now=moments.now())
+        client = find(Client.objects.live(), pk)
+        cascade = bool(flag_in(request.query_params.dict(), "cascade"))
+        delete_client(client, cascade=cascade, by=caller(request), now=moments.now())
         return empty_answer()

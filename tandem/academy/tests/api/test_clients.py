@@ -13,6 +13,7 @@ from tandem.academy.models import Attribute, Client, Student, Task
 from tandem.common import moments
 from tandem.events.models import Event
 from tests.cast import Api, as_, member
+from tests.database import everything
 
 pytestmark = pytest.mark.django_db
 URL = "/api/clients/"
@@ -269,6 +270,27 @@ class TestDeleting:
         assert Student.objects.live().count() == 0
         assert asha.post(f"{URL}{made['id']}/restore/").status_code == 200
         assert Student.objects.live().count() == 2
+
+    @pytest.mark.parametrize("query", ["cascade=True", "cascade=1", "cascade=+TRUE+", "%3Fcascade=true"])
+    def test_cascade_is_read_as_every_flag_is(self, query: str) -> None:
+        made, now = as_("asha").post(URL, {"name": "A"}).json(), moments.now()
+        Student.objects.create(name="S", client_id=made["id"], created_at=now, updated_at=now)
+        assert as_("asha").delete(f"{URL}{made['id']}/?{query}").status_code == 204
+        assert Student.objects.live().count() == 0
+
+    @pytest.mark.parametrize("query", ["cascade=false", "cascade=0", "cascade="])
+    def test_a_flag_that_is_not_set_takes_nothing_along(self, query: str) -> None:
+        made, now = as_("asha").post(URL, {"name": "A"}).json(), moments.now()
+        Student.objects.create(name="S", client_id=made["id"], created_at=now, updated_at=now)
+        assert as_("asha").delete(f"{URL}{made['id']}/?{query}").status_code == 409
+
+    def test_what_is_no_flag_is_refused(self) -> None:
+        asha = as_("asha")
+        made = asha.post(URL, {"name": "A"}).json()
+        before = everything()
+        answer = asha.delete(f"{URL}{made['id']}/?cascade=x")
+        assert (answer.status_code, answer.json()) == (400, {"cascade": ["Must be true or false."]})
+        assert everything() == before
 
     def test_history_tells_it_all(self, sales: Api) -> None:
         made = sales.post(URL, {"name": "A"}).json()
