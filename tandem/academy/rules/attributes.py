@@ -137,13 +137,17 @@ def _kept_or_typed(definition: Definition | None, name: str, raw: Any, stored: M
 
 
 def _text(definition: Definition, raw: Any) -> str:
-    if isinstance(raw, int | float) and not isinstance(raw, bool):
-        raw = str(raw)
+    raw = _worded(raw)
     if not isinstance(raw, str):
         raise WrongValue("This must be text.")
     if len(raw) > LONGEST_TEXT:
         raise WrongValue(f"At most {LONGEST_TEXT} characters, please.")
     return raw
+
+
+def _worded(raw: Any) -> Any:
+    """A number as text, for what takes one where it stores text."""
+    return str(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else raw
 
 
 def _number(definition: Definition, raw: Any) -> int | float:
@@ -189,11 +193,11 @@ def _boolean(definition: Definition, raw: Any) -> bool:
 
 
 def _list(definition: Definition, raw: Any) -> str | list[str]:
-    chosen = raw if isinstance(raw, list) else [raw]
+    chosen = [_worded(one) for one in (raw if isinstance(raw, list) else [raw])]
     for one in chosen:
         if not isinstance(one, str) or one not in definition.options:
             raise WrongValue(f"Choose one of: {', '.join(definition.options)}.")
-    return list(dict.fromkeys(chosen)) if isinstance(raw, list) else str(raw)
+    return list(dict.fromkeys(chosen)) if isinstance(raw, list) else str(chosen[0])
 
 
 def _file(definition: Definition, raw: Any) -> str:

@@ -70,3 +70,29 @@ def test_a_filter_holds_no_null_characters(asha: Api, path: str) -> None:
     made(asha, txt="a")
     answer = asha.get(f"{path}?attributes.txt=a%00")
     assert (answer.status_code, list(answer.json())) == (400, ["attributes.txt"])
+
+
+class TestOptionsThatAreNumbers:
+    """They are stored as text, and a client that defined them as numbers sends numbers."""
+
+    @pytest.fixture
+    def year(self, asha: Api) -> None:
+        body = {"name": "year", "type": "list", "list_values": [2024, 2.5]}
+        assert asha.post("/api/attributes/client/", body).status_code == 201
+
+    @pytest.mark.parametrize(
+        ("sent", "stored"),
+        [(2024, "2024"), ("2024", "2024"), (2.5, "2.5"), ([2024, 2.5, "2024"], ["2024", "2.5"])],
+    )
+    def test_may_be_sent_as_numbers(self, asha: Api, year: None, sent: Any, stored: Any) -> None:
+        pk = made(asha, year=sent)
+        assert asha.get(f"{URL}{pk}/").json()["attributes"] == {"year": stored}
+        assert [row["id"] for row in asha.get(f"{URL}?attributes.year=2024").json()] == ([pk] if sent != 2.5 else [])
+
+    @pytest.mark.parametrize("sent", [2025, True, [2024, True], {"2024": 2024}])
+    def test_are_the_only_ones(self, asha: Api, year: None, sent: Any) -> None:
+        refused = asha.post(URL, {"name": "Acme", "attributes": {"year": sent}})
+        assert (refused.status_code, refused.json()) == (
+            400,
+            {"attributes": {"year": ["Choose one of: 2024, 2.5."]}},
+        )
