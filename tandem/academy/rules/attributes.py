@@ -73,14 +73,17 @@ def check_options(type: str, options: Sequence[str]) -> None:
 
 
 def typed(definition: Definition, raw: Any) -> Any:
-    """The value that is stored for what a client sent: of the attribute's type; None for no value ("" and null).
+    """The value that is stored for what a client sent: of the attribute's type; None for no value, see `is_nothing`.
 
     Numbers may come as text, booleans as "true", files as a link or a key; what is stored of a file is its key, for
     links expire. Raises WrongValue.
     """
-    if raw is None or raw == "" or raw == []:
-        return None
-    return _READERS[definition.type](definition, raw)
+    return None if is_nothing(raw) else _READERS[definition.type](definition, raw)
+
+
+def is_nothing(raw: Any) -> bool:
+    """Whether what a client sent says that there is no value: null, no options, and no text or only blanks."""
+    return raw is None or raw == [] or (isinstance(raw, str) and not raw.strip())
 
 
 def merged(
@@ -90,7 +93,7 @@ def merged(
     *,
     creating: bool,
 ) -> dict[str, Any]:
-    """The attributes after a write: given keys change, null and "" remove, all others stay.
+    """The attributes after a write: given keys change, what is nothing removes, all others stay.
 
     stored: as they are, those of deleted attributes included. given: None when the body had no attributes at all.
     Raises Invalid on `attributes`, naming each wrong key.

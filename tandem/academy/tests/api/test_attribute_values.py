@@ -96,3 +96,16 @@ class TestOptionsThatAreNumbers:
             400,
             {"attributes": {"year": ["Choose one of: 2024, 2.5."]}},
         )
+
+
+@pytest.mark.parametrize("type", ["text", "textarea", "number", "date", "boolean", "list"])
+@pytest.mark.parametrize("nothing", [None, "", "   ", " \t\n "])
+def test_blanks_alone_are_no_value(asha: Api, type: str, nothing: Any) -> None:
+    body = {"name": "needed", "type": type, "list_values": ["a"], "is_required": True}
+    pk = made(asha, txt="a")
+    one = asha.post("/api/attributes/client/", body).json()["id"]
+    refused = asha.post(URL, {"name": "Acme", "attributes": {"needed": nothing}})
+    assert (refused.status_code, refused.json()) == (400, {"attributes": {"needed": ["This attribute is required."]}})
+    asha.patch(f"/api/attributes/{one}/", {"is_required": False})
+    shown = asha.patch(f"{URL}{pk}/", {"attributes": {"needed": nothing, "txt": nothing}})
+    assert (shown.status_code, shown.json()["attributes"]) == (200, {})
