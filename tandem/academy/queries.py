@@ -41,9 +41,8 @@ def _definitions() -> Selection:
 
 
 def shown_attributes(lead: Lead) -> dict[str, Any]:
-    """The stored attributes without those whose definition was deleted. One query."""
-    defined = {definition.name for definition in definitions_of(Entity.LEAD)}
-    return {name: value for name, value in lead.attributes.items() if name in defined}
+    """All attributes that leads have now, with the values of this one; None for none. One query."""
+    return {definition.name: lead.attributes.get(definition.name) for definition in definitions_of(Entity.LEAD)}
 
 
 def records_with_value(attribute: Attribute) -> int:

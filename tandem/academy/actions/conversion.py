@@ -17,7 +17,7 @@ from tandem.academy.actions.students import create_student
 from tandem.academy.models import Client, Enrollment, EnrollmentDetail, Entity, Lead, Student
 from tandem.academy.queries import definitions_of, files_there, shown_attributes
 from tandem.academy.rules.attributes import new_files
-from tandem.academy.rules.conversion import carried
+from tandem.academy.rules.conversion import STAYS, carried, check_kept, meant
 from tandem.accounts.models import User
 from tandem.common.errors import Conflict, Invalid, NotFound
 
@@ -59,6 +59,8 @@ def convert_lead(lead: Lead, values: Mapping[str, Any], *, by: User, now: dateti
             return _as_converted(locked, locked.converted_to, values)
         enrollment = _enrollment(values)
         known = _known_client(locked, values)
+        if known is not None:
+            _check_kept(locked, known, values)
         client = known or _new_client(locked, values, by=by, now=now)
         student = _student(locked, client, values, by=by, now=now)
         seat = seat_student(student, enrollment=enrollment, by=by, now=now) if enrollment else None
@@ -122,6 +124,16 @@ def _known_client(lead: Lead, values: Mapping[str, Any]) -> Client | None:
     if values.get("client_name") or lead.possible_client is None or lead.possible_client.deleted_at is not None:
         return None
     return lead.possible_client
+
+
+def _check_kept(lead: Lead, client: Client, values: Mapping[str, Any]) -> None:
+    """Refuse what a body says of a client that is there already, but for what it is anyhow."""
+    if values.get("client_name") not in (None, client.name):
+        raise Invalid.on("client_name", STAYS)
+    if values.get("client_attributes"):
+        with _told_of("client_attributes"):
+            said = meant(shown_attributes(lead), values["client_attributes"], field="client_attributes")
+            check_kept(client.attributes, said, definitions_of(Entity.CLIENT))
 
 
 def _new_client(lead: Lead, values: Mapping[str, Any], *, by: User, now: datetime) -> Client:

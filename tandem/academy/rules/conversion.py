@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tandem.academy.rules.attributes import Definition, WrongValue, typed
+from tandem.academy.rules.attributes import Definition, WrongValue, is_nothing, merged, typed
 from tandem.common.errors import Invalid
 
 # Users name their attributes themselves; these words tell what is in them.
 _PHONES: Final = ("phone", "mobile", "whatsapp")
 _MAILS: Final = ("mail",)
+
+STAYS: Final = "This client exists and is not changed here. Leave this out, or change the client itself."
 
 
 def carried(
@@ -19,25 +21,52 @@ def carried(
 ) -> dict[str, Any]:
     """The attributes of a record that is made from a lead.
 
-    attributes: the lead's. definitions: the new record's. given: its attributes as a body says them; `{"from": name}`
-    stands for the lead's value of that name. What is not given is taken from the lead's attribute of the same name
-    where the value fits. Raises Invalid on `field` for a "from" that is no text.
+    attributes: all that leads can have, with this lead's values; None for none. definitions: the new record's. given:
+    its attributes as a body says them, see `meant`. What is not given is taken from the lead's attribute of the same
+    name where the value fits. Raises Invalid on `field`.
     """
-    given = given or {}
+    said = meant(attributes, given, field=field)
     found = {
         one.name: attributes[one.name]
         for one in definitions
-        if one.name in attributes and one.name not in given and _fits(one, attributes[one.name])
+        if attributes.get(one.name) is not None and one.name not in said and _fits(one, attributes[one.name])
     }
-    for name, value in given.items():
+    return found | said
+
+
+def meant(attributes: Mapping[str, Any], given: Mapping[str, Any] | None, *, field: str) -> dict[str, Any]:
+    """Attributes as a body says them, with values only: `{"from": name}` stands for the lead's value of that name.
+
+    attributes: as for `carried`. Raises Invalid on `field` for a "from" that names no attribute of leads.
+    """
+    found, wrong = {}, {}
+    for name, value in (given or {}).items():
         if not isinstance(value, Mapping):
             found[name] = value
             continue
         source = value.get("from")
         if not isinstance(source, str) or len(value) > 1:
-            raise Invalid({field: {name: ['Give a value, or {"from": "<attribute of the lead>"}.']}})
-        found[name] = attributes.get(source)
+            wrong[name] = ['Give a value, or {"from": "<attribute of the lead>"}.']
+        elif source not in attributes:
+            wrong[name] = [f"Leads have no attribute `{source}`."]
+        else:
+            found[name] = attributes[source]
+    if wrong:
+        raise Invalid({field: wrong})
     return found
+
+
+def check_kept(stored: Mapping[str, Any], said: Mapping[str, Any], definitions: Iterable[Definition]) -> None:
+    """Refuse attributes that would change a client which is there already.
+
+    stored: its own. said: what a body says they are. Empty values say nothing, and what it has may be sent back. Raises
+    Invalid on `attributes`, naming each wrong key.
+    """
+    said = {name: value for name, value in said.items() if not is_nothing(value)}
+    after = merged(stored, said, [replace(one, is_required=False) for one in definitions], creating=False)
+    changed = {name: [STAYS] for name in said if after.get(name) != stored.get(name)}
+    if changed:
+        raise Invalid({"attributes": changed})
 
 
 def _fits(definition: Definition, value: Any) -> bool:

@@ -292,7 +292,8 @@ class Records:
         self.diary.tell(f"{entity.value}.updated", owner, at=at, by=by, **told)
 
     def _carried(self, lead: Lead, entity: Entity, given: Mapping[str, Any], field: str) -> dict[str, Any]:
-        return carried(lead.attributes, self.definitions[entity], given, field=field)
+        attributes = {one.name: lead.attributes.get(one.name) for one in self.definitions[Entity.LEAD]}
+        return carried(attributes, self.definitions[entity], given, field=field)
 
     def _keep_stage(self, lead: Lead, *, at: datetime, by: User) -> None:
         change = StageChange(lead=lead, stage=lead.stage, pipeline=lead.pipeline, entered_at=at, by=by)

@@ -196,6 +196,70 @@ class TestClient:
         assert asha.post(url(one), {}).json()["client_name"] == "Jane"
 
 
+@pytest.mark.parametrize("how", ["named", "possible"])
+class TestAClientThatIsThere:
+    """It is taken as it is: what a body says of it otherwise is not dropped silently."""
+
+    @pytest.fixture
+    def acme(self) -> Client:
+        attribute("client", "phone")
+        attribute("client", "size", "number")
+        attribute("lead", "source")
+        return client(attributes={"size": 25})
+
+    def asked(self, how: str, acme: Client) -> tuple[Lead, dict[str, Any]]:
+        if how == "named":
+            return lead(attributes={"source": "Web"}), {"client": str(acme.pk)}
+        return lead(attributes={"source": "Web"}, possible_client=acme), {}
+
+    @pytest.mark.parametrize(
+        ("attributes", "name"),
+        [
+            ({"phone": "1"}, "phone"),
+            ({"size": 26}, "size"),
+            ({"size": "many"}, "size"),
+            ({"unheard_of": 1}, "unheard_of"),
+            ({"phone": {"from": "source"}}, "phone"),
+            ({"phone": {"from": "no_such"}}, "phone"),
+        ],
+    )
+    def test_does_not_get_other_attributes(self, asha: Api, acme: Client, how: str, attributes: Any, name: str) -> None:
+        one, body = self.asked(how, acme)
+        before = everything()
+        answer = asha.post(url(one), {**body, "client_attributes": attributes})
+        assert (answer.status_code, list(answer.json())) == (400, ["client_attributes"])
+        assert list(answer.json()["client_attributes"]) == [name]
+        assert everything() == before
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"client_name": "", "client_attributes": {}},
+            {"client_name": None, "client_attributes": None},
+            {"client_attributes": {"phone": "", "size": None}},
+            {"client_attributes": {"size": "25"}},
+        ],
+    )
+    def test_may_be_told_what_it_is(self, asha: Api, acme: Client, how: str, said: dict[str, Any]) -> None:
+        one, body = self.asked(how, acme)
+        answer = asha.post(url(one), {**body, **said})
+        assert (answer.status_code, answer.json()["client"]) == (200, str(acme.pk)), answer.content
+        assert Client.objects.get().attributes == {"size": 25}
+
+
+def test_a_client_that_is_named_keeps_its_name(asha: Api) -> None:
+    acme, one = client(), lead()
+    before = everything()
+    refused = asha.post(url(one), {"client": str(acme.pk), "client_name": "Fresh"})
+    assert (refused.status_code, refused.json()) == (
+        400,
+        {"client_name": ["This client exists and is not changed here. Leave this out, or change the client itself."]},
+    )
+    assert everything() == before
+    same = asha.post(url(one), {"client": str(acme.pk), "client_name": " Acme Corp "})
+    assert (same.status_code, Client.objects.count()) == (200, 1)
+
+
 class TestSeat:
     def test_the_only_enrollment_of_a_cohort_is_taken(self, asha: Api) -> None:
         winter = cohort()
@@ -250,6 +314,19 @@ class TestAttributes:
         assert list(answer.json()) == [field]
         assert list(answer.json()[field]) == [name]
         assert everything() == before
+
+    @pytest.mark.parametrize("entity", ["client", "service"])
+    def test_a_source_that_is_no_attribute_of_leads_is_no_empty_value(self, asha: Api, entity: str) -> None:
+        attribute(entity, "origin")
+        one, field = lead(attributes={"gone": "hidden"}), f"{entity}_attributes"
+        before = everything()
+        for source in ("no_such", "gone"):
+            answer = asha.post(url(one), {field: {"origin": {"from": source}}})
+            why = f"Leads have no attribute `{source}`."
+            assert (answer.status_code, answer.json()) == (400, {field: {"origin": [why]}})
+        assert everything() == before
+        attribute("lead", "source")
+        assert asha.post(url(one), {field: {"origin": {"from": "source"}}}).status_code == 200
 
 
 class TestDryRun:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tandem.academy.rules.attributes import Definition
-from tandem.academy.rules.conversion import carried, contact
+from tandem.academy.rules.conversion import carried, check_kept, contact
 from tandem.common.errors import Invalid
 
-LEAD = {"phone": "98765 43210", "size": "many", "source": "LinkedIn", "tier": "bronze"}
+LEAD = {"phone": "98765 43210", "size": "many", "source": "LinkedIn", "tier": "bronze", "origin": None}
 CLIENT = [
     Definition("phone", "text"),
     Definition("size", "number"),
@@ -32,7 +32,7 @@ CLIENT = [
             {"phone": "98765 43210", "size": "many"},
             "who asks for it is told that it is wrong",
         ),
-        ({"origin": {"from": "unheard_of"}}, {"phone": "98765 43210", "origin": None}, "the lead has no such value"),
+        ({"tier": {"from": "origin"}}, {"phone": "98765 43210", "tier": None}, "the lead has no such value"),
         ({"unknown": 1}, {"phone": "98765 43210", "unknown": 1}, "refused where attributes are checked"),
     ],
 )
@@ -45,6 +45,40 @@ def test_a_source_that_cannot_be_read(value: Any) -> None:
     with pytest.raises(Invalid) as refused:
         carried(LEAD, CLIENT, {"origin": value}, field="client_attributes")
     assert list(refused.value.fields["client_attributes"]) == ["origin"]
+
+
+def test_a_source_that_no_lead_has() -> None:
+    with pytest.raises(Invalid) as refused:
+        carried(LEAD, CLIENT, {"origin": {"from": "unheard_of"}, "tier": {"from": "tire"}}, field="client_attributes")
+    assert refused.value.fields == {
+        "client_attributes": {
+            "origin": ["Leads have no attribute `unheard_of`."],
+            "tier": ["Leads have no attribute `tire`."],
+        }
+    }
+
+
+STORED = {"phone": "98765 43210", "size": 25, "gone": "of a deleted attribute"}
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong", "reason"),
+    [
+        ({}, [], "nothing is said"),
+        ({"phone": None, "size": "", "tier": [], "origin": " "}, [], "a form that was left empty says nothing"),
+        ({"phone": "98765 43210", "size": "25", "gone": "of a deleted attribute"}, [], "it is so anyhow"),
+        ({"phone": "1", "size": 25, "origin": "Web"}, ["phone", "origin"], "it would change the client"),
+        ({"unheard_of": 1, "size": "many", "phone": "1"}, ["unheard_of", "size"], "what is wrong is told first"),
+    ],
+)
+def test_a_client_that_is_there_stays_as_it_is(said: Any, wrong: list[str], reason: str) -> None:
+    needed = Definition("needed", "text", is_required=True)
+    try:
+        check_kept(STORED, said, [*CLIENT, needed])
+        found: list[str] = []
+    except Invalid as refused:
+        found = list(refused.fields["attributes"])
+    assert found == wrong, reason
 
 
 def _digits(raw: str) -> str:
