@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from rest_framework import serializers
@@ -25,7 +25,7 @@ from tandem.academy.models import TransferRequest, TransferStatus
 from tandem.accounts.access import caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, Who, find, operation
-from tandem.common.inputs import DayField, Input
+from tandem.common.inputs import DayField, Defaulting, Input
 from tandem.common.reading.listing import Listing, by_choice, by_uuid
 from tandem.common.rendering import empty_answer
 
@@ -42,17 +42,21 @@ _VIEW, _CHANGE = may("view", "transferrequest"), may("change", "transferrequest"
 _CHANGE_OR_AUTHOR = Who(f"{_CHANGE.name}; authors, to cancel", lambda user: _CHANGE.allows(user) or _VIEW.allows(user))
 
 
-class TransferIn(Input):
+class TransferIn(Defaulting):
     """`cohort_request` or `target_cohort` is needed."""
 
+    defaults: ClassVar[tuple[str, ...]] = ("cohort_request",)
+
     student = serializers.UUIDField()
-    cohort_request = serializers.CharField(max_length=255, required=False, allow_blank=True)
+    cohort_request = serializers.CharField(max_length=255, required=False, allow_null=True, allow_blank=True)
     target_cohort = serializers.UUIDField(required=False, allow_null=True)
     possible_transfer_date = DayField(required=False, allow_null=True)
 
 
 class TransferChangeIn(TransferIn):
-    status = serializers.ChoiceField(TransferStatus.choices, required=False)
+    defaults = ("cohort_request", "status")
+
+    status = serializers.ChoiceField(TransferStatus.choices, required=False, allow_null=True)
 
 
 class ApproveIn(Input):
@@ -60,8 +64,10 @@ class ApproveIn(Input):
     effective_date = DayField(required=False, allow_null=True)
 
 
-class RejectIn(Input):
-    reason = serializers.CharField(max_length=255, required=False, allow_blank=True)
+class RejectIn(Defaulting):
+    defaults = ("reason",)
+
+    reason = serializers.CharField(max_length=255, required=False, allow_null=True, allow_blank=True)
 
 
 class TransferList(Endpoint):

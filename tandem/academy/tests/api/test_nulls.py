@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from tandem.academy.models import Attribute, Client
 from tandem.academy.tests.api.test_files import made
 from tandem.academy.tests.leads import lead, pipeline
+from tandem.academy.tests.teaching import cohort, student
 from tandem.common import moments
 from tests.cast import Api, as_
 
@@ -64,6 +65,25 @@ class TestAFollowUp:
         asha.patch(one, {"comment": "Called"})
         assert asha.put(one, {"comment": None}).json()["comment"] == "Called"
         assert asha.put(one, {"comment": ""}).json()["comment"] == ""
+
+
+class TestATransfer:
+    def test_takes_its_name_from_the_target(self, asha: Api) -> None:
+        winter, spring = cohort(), cohort("Spring 2026")
+        body = {"student": str(student().pk), "cohort_request": None, "target_cohort": str(winter.pk)}
+        asked = asha.post("/api/transfer-requests/", body)
+        assert (asked.status_code, asked.json()["cohort_request"]) == (201, "Winter 2026"), asked.content
+        url = f"/api/transfer-requests/{asked.json()['id']}/"
+        body |= {"status": None, "target_cohort": str(spring.pk)}
+        for answer in (asha.patch(url, {"cohort_request": None, "status": None}), asha.put(url, body)):
+            assert (answer.status_code, answer.json()["cohort_request"]) == (200, "Winter 2026"), answer.content
+        assert (answer.json()["target_cohort"], answer.json()["status"]) == (str(spring.pk), "pending")
+
+    @pytest.mark.parametrize("nothing", [None, ""])
+    def test_is_rejected_without_a_reason(self, asha: Api, nothing: Any) -> None:
+        asked = asha.post("/api/transfer-requests/", {"student": str(student().pk), "cohort_request": "Winter"}).json()
+        answer = asha.post(f"/api/transfer-requests/{asked['id']}/reject/", {"reason": nothing})
+        assert (answer.status_code, answer.json()["reason"]) == (200, ""), answer.content
 
 
 class TestAnAttribute:
