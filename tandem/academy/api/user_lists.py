@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from tandem.academy.access import OFFICE
+from tandem.accounts.api.answers import USERNAME
 from tandem.accounts.models import User
 from tandem.common.endpoint import Endpoint, Request, operation
 from tandem.common.reading.answer import Answer, Text, Whole
@@ -15,7 +16,7 @@ from tandem.common.reading.listing import Listing, Order
 GROUP_MEMBER = Answer(
     "GroupMember",
     User,
-    [Whole("id"), Text("name", example="John Doe"), Text("username", null=True)],
+    [Whole("id"), Text("name", example="John Doe"), USERNAME],
     doc="A person who can be chosen: an instructor, a teaching assistant, somebody of sales or operations.",
 )
 

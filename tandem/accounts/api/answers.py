@@ -23,12 +23,14 @@ def _names(rows: list[dict[str, str]]) -> list[str]:
     return [row["name"] for row in rows]
 
 
+# A username where there is none: docs/decisions/0001-skeleton.md.
+USERNAME = Text("username", source=Coalesce("username", "phone", Value("")), example="ramesh")
 USER = Answer(
     "User",
     User,
     [
         Whole("id", example=12),
-        Text("username", source=Coalesce("username", "phone", Value("")), example="ramesh"),
+        USERNAME,
         Text("name", example="Ramesh"),
         Text("phone", null=True, example="+919876543210"),
         Text("email"),

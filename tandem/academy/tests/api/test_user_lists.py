@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group
 
-from tests.cast import as_, member, newcomer
+from tandem.accounts.models import User
+from tests.cast import Api, as_, member, newcomer
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +31,14 @@ def test_it_lists_the_active_members_by_name(address: str, group: str) -> None:
         {"id": people[1].pk, "name": "Abel", "username": "abel"},
         {"id": people[0].pk, "name": "Zoe", "username": "zoe"},
     ]
+
+
+@pytest.mark.parametrize(("address", "group"), LISTS.items())
+def test_who_has_only_a_phone_is_called_by_it_as_everywhere(address: str, group: str) -> None:
+    user = User.objects.create(name="", role="office", username=None, phone="+919000000077")
+    user.groups.add(Group.objects.get(name=group))
+    assert Api(user).get(f"/api/{address}/").json() == [{"id": user.pk, "name": "", "username": "+919000000077"}]
+    assert Api(user).get("/api/me/").json()["username"] == "+919000000077"
 
 
 @pytest.mark.parametrize("address", LISTS)
