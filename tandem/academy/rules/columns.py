@@ -6,7 +6,6 @@ What is written by `cell_of` is read by `value_of` as the same value, for every 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,24 +18,22 @@ PREFIX: Final = "attributes."
 
 @dataclass(frozen=True)
 class Column:
-    """key: what the header of an export says. also: other headers by which people may call it.
+    """key: what the header of an export says. is_shown_only: an import ignores it.
 
-    type: of the attribute that it holds; "" for a field that every record has. is_shown_only: an import ignores it.
+    name, label, type: of the attribute that it holds, by the first two of which people may call it; "" for a field that
+    every record has.
     """
 
     key: str
-    also: tuple[str, ...] = ()
+    name: str = ""
+    label: str = ""
     type: str = ""
     is_shown_only: bool = False
 
 
 def attribute_columns(attributes: Sequence[tuple[str, str, str]]) -> list[Column]:
-    """attributes: (name, label, type) of each. A label that two of them have names neither."""
-    labels = Counter(_folded(label) for _, label, _ in attributes)
-    return [
-        Column(f"{PREFIX}{name}", (name, *([label] if labels[_folded(label)] == 1 else [])), type)
-        for name, label, type in attributes
-    ]
+    """attributes: (name, label, type) of each."""
+    return [Column(f"{PREFIX}{name}", name, label, type) for name, label, type in attributes]
 
 
 @dataclass(frozen=True)
@@ -52,19 +49,16 @@ def mapped(header: Sequence[str], columns: Sequence[Column], chosen: Mapping[str
     """Find out what the columns of a file mean, whatever the case of their headers.
 
     chosen: header → key, where somebody says so; None or "" leaves a column out. Raises Invalid on `mapping` when that
-    names what is not there, and on `file` when two columns mean the same.
+    names what is not there, and on `file` when two columns mean the same, or one is called as two attributes are.
     """
-    known: dict[str, Column] = {}
-    for column in columns:  # a field's own name wins over any label
-        for name in column.also:
-            known.setdefault(_folded(name), column)
-    known |= {_folded(column.key): column for column in columns}
+    known, doubtful = _meanings(columns)
     said = {_folded(name): key for name, key in chosen.items()}
-    _check_chosen(said, header, known)
+    _check_chosen(said, header, known, doubtful)
     at: dict[int, Column] = {}
     ignored: list[str] = []
     for position, name in enumerate(header):
         key = said.get(_folded(name), name)
+        _check_doubtful(key, doubtful, field="file")
         found = known.get(_folded(key)) if key else None
         if found is None or found.is_shown_only:
             if name and found is None:
@@ -74,6 +68,27 @@ def mapped(header: Sequence[str], columns: Sequence[Column], chosen: Mapping[str
             raise Invalid.on("file", f"More than one column holds `{found.key}`.")
         at[position] = found
     return Mapped(at, ignored, _filled(header))
+
+
+def _meanings(columns: Sequence[Column]) -> tuple[dict[str, Column], dict[str, list[str]]]:
+    """What the headers mean, and labels of more than one attribute with their keys. A name wins over any label."""
+    labels: dict[str, list[Column]] = {}
+    for column in columns:
+        labels.setdefault(_folded(column.label), []).append(column)
+    known = {label: called[0] for label, called in labels.items() if len(called) == 1}
+    known |= {_folded(column.name): column for column in columns}
+    known |= {_folded(column.key): column for column in columns}
+    known.pop("", None)
+    doubtful = {label: [one.key for one in called] for label, called in labels.items() if label and label not in known}
+    return known, doubtful
+
+
+def _check_doubtful(name: str | None, doubtful: Mapping[str, Sequence[str]], *, field: str) -> None:
+    keys = doubtful.get(_folded(name or ""))
+    if keys:
+        raise Invalid.on(
+            field, f'"{name}" is the label of {", ".join(keys)}. Name the column by the key that is meant.'
+        )
 
 
 def check_width(row: Sequence[Any], width: int) -> None:
@@ -96,7 +111,14 @@ def _filled(row: Sequence[Any]) -> int:
     return max((place for place, cell in enumerate(row, 1) if str(cell).strip()), default=0)
 
 
-def _check_chosen(said: Mapping[str, str | None], header: Sequence[str], known: Mapping[str, Column]) -> None:
+def _check_chosen(
+    said: Mapping[str, str | None],
+    header: Sequence[str],
+    known: Mapping[str, Column],
+    doubtful: Mapping[str, Sequence[str]],
+) -> None:
+    for key in said.values():
+        _check_doubtful(key, doubtful, field="mapping")
     there = {_folded(name) for name in header}
     wrong = [name for name, key in said.items() if name not in there or (key and _folded(key) not in known)]
     if wrong:

@@ -27,6 +27,7 @@ from tandem.events.models import Event
 from tandem.jobs import runner
 from tandem.jobs.models import Job
 from tests.cast import ANONYMOUS, Api, as_, newcomer, person
+from tests.database import everything
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stored")]
 URL = "/api/clients/"
@@ -173,6 +174,35 @@ class TestImport:
         acme = Client.objects.get(name="Acme")
         assert acme.attributes == {"company_size": 25, "tier": "gold"}
         assert Event.objects.filter(type="client.created").count() == 2
+
+    def test_a_header_that_two_attributes_are_called_by_is_not_dropped(self) -> None:
+        attribute("home", label="Phone")
+        attribute("work", label="PHONE")
+        asha = as_("asha")
+        before = everything()
+        answer = send(asha, as_csv([["name", "phone"], ["Acme", "98765 43210"]]))
+        why = "is the label of attributes.home, attributes.work. Name the column by the key that is meant."
+        assert (answer.status_code, answer.json()) == (400, {"file": [f'"phone" {why}']})
+        content = as_csv([["name", "Tel"], ["Acme", "98765 43210"]])
+        answer = send(asha, content, mapping='{"Tel": "Phone"}')
+        assert (answer.status_code, answer.json()) == (400, {"mapping": [f'"Phone" {why}']})
+        assert everything() == before
+
+    def test_a_header_that_two_attributes_are_called_by_may_be_told(self) -> None:
+        attribute("home", label="Phone")
+        attribute("work", label="Phone")
+        content = as_csv([["name", "Phone"], ["Acme", "98765 43210"]])
+        assert send(as_("asha"), content, mapping='{"Phone": null}').status_code == 200
+        assert send(as_("asha"), content, mapping='{"Phone": "attributes.work"}').status_code == 200
+        assert [row["attributes"] for row in as_("asha").get(URL).json()] == [{"work": "98765 43210"}, {}]
+
+    def test_a_name_wins_over_the_label_of_another(self) -> None:
+        attribute("work", label="Home")
+        attribute("home", label="Work")
+        attribute("other", label="work")
+        answer = send(as_("asha"), as_csv([["name", "Work", "Home"], ["Acme", "1", "2"]]))
+        assert answer.status_code == 200, answer.content
+        assert Client.objects.get().attributes == {"work": "1", "home": "2"}
 
     def test_a_mapping_says_what_other_headers_mean(self) -> None:
         attribute("size", "number")
