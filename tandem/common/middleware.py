@@ -29,6 +29,11 @@ API_PREFIXES = ("/api/", "/api-token-auth/", "/services/")
 # Asked by whatever watches the process, under whatever name it knows for it: TANDEM_ALLOWED_HOSTS is not for these.
 HEALTH_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
+# What a web app of another origin may read of an answer, beside what every browser shows it.
+_EXPOSED = (
+    "Allow, Content-Disposition, ETag, Idempotent-Replayed, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+)
+
 log = logging.getLogger("tandem.requests")
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9.:\[\]_-]")
@@ -132,7 +137,7 @@ class Envelope:
         origin = request.META.get("HTTP_ORIGIN")
         if origin and origin in settings.CORS_ORIGINS and is_api(request):
             answer["Access-Control-Allow-Origin"] = origin
-            answer["Access-Control-Expose-Headers"] = "ETag, Link, Retry-After, X-Request-Id, Idempotent-Replayed"
+            answer["Access-Control-Expose-Headers"] = _EXPOSED
             answer["Vary"] = f"{answer['Vary']}, Origin" if "Vary" in answer else "Origin"
 
     def _log(self, request: HttpRequest, answer: HttpResponse, seconds: float, queries: int) -> None:

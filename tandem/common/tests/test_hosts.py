@@ -92,6 +92,14 @@ def test_a_web_app_of_another_origin_may_read_why(settings: Any) -> None:
     assert answer["Access-Control-Allow-Origin"] == "https://app.example.com"
 
 
+def test_a_web_app_of_another_origin_may_read_what_its_answers_carry(settings: Any) -> None:
+    settings.CORS_ORIGINS = ["https://app.example.com"]
+    sent = {"Host": "crm.example.com", "Origin": "https://app.example.com"}
+    exposed = Client().get("/api/auth/me/", headers=sent)["Access-Control-Expose-Headers"].split(", ")
+    ours = {"Allow", "Content-Disposition", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate"}
+    assert ours | {"X-Request-Id", "Idempotent-Replayed"} == set(exposed)
+
+
 @pytest.mark.parametrize(("path", "status"), [("/livez", 200), ("/readyz", 200), ("/admin/", 400)])
 def test_pages_are_left_to_django_and_what_watches_needs_no_name(path: str, status: int) -> None:
     answer = Client().get(path, HTTP_HOST="other.example.com")
