@@ -1,8 +1,8 @@
 """Routes found by the segments of a path, in place of trying one pattern after the other.
 
 Django's resolver tries some sixty patterns for a path at the end of the map, and each costs about a microsecond. The
-index is made from the same `urlpatterns` and gives the same matches (a test compares all of them); what it does not
-know, as the admin pages, is left to Django.
+index is made from the same `urlpatterns` and gives the same matches (a test compares all of them), also for UUIDs in
+upper case; what it does not know, as the admin pages, is left to Django.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ class _Converted:
 
 
 class RouteIndex:
-    """`find` gives what Django's resolver gives for a path, and None for a path that it does not know."""
+    """`find` gives what Django's resolver gives for a path, and None for a path that it does not know.
+
+    A UUID is found in any case, as Django finds it in lower case.
+    """
 
     def __init__(self, patterns: Iterable[URLPattern | URLResolver]) -> None:
         self._root = _Node()
@@ -96,7 +99,9 @@ def _child(node: _Node, segment: str) -> _Node:
     for known in node.converted:
         if known.name == name and known.converter is converter:
             return known.below
-    node.converted.append(_Converted(name, converter, re.compile(converter.regex).fullmatch, _Node()))
+    # Django's own takes UUIDs in lower case only; iOS writes them in upper case, and bodies and filters take both.
+    flags = re.IGNORECASE | re.ASCII if kind == "uuid" else 0
+    node.converted.append(_Converted(name, converter, re.compile(converter.regex, flags).fullmatch, _Node()))
     return node.converted[-1].below
 
 

@@ -54,6 +54,18 @@ def test_every_route_is_found_as_django_finds_it() -> None:
         assert _told(found) == _told(resolve(path)), path
 
 
+def test_a_uuid_in_upper_case_is_the_same() -> None:
+    patterns = get_resolver().url_patterns
+    index = RouteIndex(patterns)
+    routes = [route for route in _routes(patterns) if "<uuid:" in route]
+    assert len(routes) > 20
+    for path in map(_path, routes):
+        spelt = path.replace(SAMPLES["uuid"], SAMPLES["uuid"].upper())
+        found = index.find(spelt)
+        assert found is not None, spelt
+        assert _told(found) == _told(resolve(path)), spelt
+
+
 @pytest.mark.parametrize(
     "path",
     ["/api/crm/cards", "/api/crm/cards/x/", "/api/crm/cards/7/nothing/", "/nothing", "//", "/api/leads/7/"],

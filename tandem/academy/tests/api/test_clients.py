@@ -252,6 +252,14 @@ class TestTasksAndNotes:
         assert not Task.objects.filter(completed=True).exists()
 
 
+def test_an_id_is_the_same_in_upper_case(sales: Api) -> None:
+    made = sales.post(URL, {"name": "A"}).json()
+    url = f"{URL}{made['id'].upper()}/"
+    assert sales.get(url).json() == made
+    assert sales.patch(url, {"name": "B"}).json()["id"] == made["id"]
+    assert sales.get(f"{URL}{'0' * 8}-ABCD-ABCD-ABCD-{'0' * 12}/").status_code == 404
+
+
 class TestDeleting:
     def test_a_client_with_students_needs_cascade_and_comes_back_with_them(self, sales: Api) -> None:
         now = moments.now()
