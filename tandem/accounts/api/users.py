@@ -23,7 +23,7 @@ from tandem.accounts.api.me import ProfileIn
 from tandem.accounts.models import Role, User
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, find, operation
-from tandem.common.inputs import Input
+from tandem.common.inputs import Defaulting, Input
 from tandem.common.phones import as_stored
 from tandem.common.reading.listing import Filter, Listing, NotThisType, by_choice, by_flag, by_text
 from tandem.common.rendering import json_answer
@@ -84,12 +84,14 @@ class RoleField(serializers.ChoiceField):
         return ALSO_ROLES.get(chosen, chosen)
 
 
-class UserIn(ProfileIn):
+class UserIn(ProfileIn, Defaulting):
+    defaults = ("role", "is_active")
+
     username = serializers.CharField(max_length=150, required=False, allow_null=True)
     phone = serializers.CharField(max_length=40, required=False, allow_null=True)
-    role = RoleField(required=False)
+    role = RoleField(required=False, allow_null=True)
     region = serializers.CharField(max_length=50, required=False, allow_null=True)
-    is_active = serializers.BooleanField(required=False)
+    is_active = serializers.BooleanField(required=False, allow_null=True)
     groups = serializers.ListField(
         child=serializers.CharField(max_length=150), required=False, allow_null=True, max_length=100
     )

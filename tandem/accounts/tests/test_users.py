@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -218,7 +219,6 @@ class TestMakingOne:
             ({"phone": "09000000001"}, "phone", "taken, in another spelling"),
             ({"username": "x", "phone": "12"}, "phone", "no phone"),
             ({"username": "x", "role": "boss"}, "role", "no role"),
-            ({"username": "x", "role": None}, "role", "null"),
             ({"username": "x", "is_active": "perhaps"}, "is_active", "no boolean"),
             ({"username": "x", "groups": ["Nobody"]}, "groups", "no group"),
             ({"username": "x", "groups": "Sales"}, "groups", "no list"),
@@ -265,6 +265,19 @@ class TestChangingOne:
         assert api.patch(update(chitra), {**whole, "phone": "9876543210"}).status_code == 200
         chitra.refresh_from_db()
         assert (chitra.username, chitra.phone) == (None, "+919876543210")
+
+    @pytest.mark.parametrize("nothing", ["", None])
+    def test_nothing_said_of_the_role_or_the_state_keeps_them(self, asha: User, wasim: User, nothing: Any) -> None:
+        answer = bearer(asha).patch(update(wasim), {"name": "W", "role": nothing, "is_active": nothing})
+
+        assert answer.status_code == 200, answer.content
+        assert {key: answer.json()[key] for key in ("name", "role", "is_active")} == {
+            "name": "W",
+            "role": "worker",
+            "is_active": True,
+        }
+        made = bearer(asha).post(USERS, {"username": "new", "role": nothing, "is_active": nothing})
+        assert (made.status_code, made.json()["role"], made.json()["is_active"]) == (201, "customer", True)
 
     def test_read_only_and_unknown_keys_are_ignored(self, asha: User, chitra: User) -> None:
         row = User.objects.filter(pk=chitra.pk).values().get()

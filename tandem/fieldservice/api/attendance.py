@@ -10,7 +10,7 @@ from rest_framework import serializers
 from tandem.accounts.access import ADMIN, WORKER_OR_ADMIN, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation
-from tandem.common.inputs import DayField, IdField, Input
+from tandem.common.inputs import DayField, Defaulting, IdField, Input
 from tandem.common.reading.listing import Listing, Order, by_choice, by_day, by_id
 from tandem.common.reading.query import day_in
 from tandem.common.rendering import json_answer
@@ -50,10 +50,12 @@ class MarkIn(Input):
     date = DayField()
 
 
-class BulkIn(Input):
+class BulkIn(Defaulting):
+    defaults = ("present", "absent")
+
     date = DayField()
-    present = serializers.ListField(child=IdField(), max_length=MOST_IN_BULK, default=list)
-    absent = serializers.ListField(child=IdField(), max_length=MOST_IN_BULK, default=list)
+    present = serializers.ListField(child=IdField(), max_length=MOST_IN_BULK, required=False, allow_null=True)
+    absent = serializers.ListField(child=IdField(), max_length=MOST_IN_BULK, required=False, allow_null=True)
 
 
 class AttendanceList(Endpoint):
@@ -106,7 +108,7 @@ class AttendanceBulk(Endpoint):
     )
     def post(self, request: Request, body: dict[str, Any]) -> HttpResponse:
         """Mark many workers at once: all of them, or nobody when one of them cannot be marked."""
-        present, absent = set(body["present"]), set(body["absent"])
+        present, absent = set(body.get("present", [])), set(body.get("absent", []))
         marked = mark_everybody(present=present, absent=absent, on=body["date"], by=caller(request), now=moments.now())
         return json_answer(
             {

@@ -13,15 +13,17 @@ from tandem.accounts.access import ADMIN, caller
 from tandem.common import moments
 from tandem.common.endpoint import Endpoint, Request, operation
 from tandem.common.errors import Invalid
-from tandem.common.inputs import DayField, Input
+from tandem.common.inputs import DayField, Defaulting
 from tandem.common.rendering import json_answer
 from tandem.fieldservice.actions.autoassign import plan_day
 
 
-class RunIn(Input):
+class RunIn(Defaulting):
+    defaults = ("dry_run",)
+
     date = DayField(required=False, allow_null=True)
     region = serializers.CharField(required=False, allow_null=True, max_length=50)
-    dry_run = serializers.BooleanField(required=False, default=False)
+    dry_run = serializers.BooleanField(required=False, allow_null=True)
 
 
 _TEXT = {"type": "string"}
@@ -62,7 +64,8 @@ class AutoassignRun(Endpoint):
         if on > last:
             # Whoever mistypes a year would send all that is overdue there.
             raise Invalid.on("date", f"{on} is too far ahead. Choose a day up to {last}.")
-        run = plan_day(on=on, region=body.get("region"), dry_run=body["dry_run"], by=caller(request), now=now)
+        dry_run = body.get("dry_run", False)
+        run = plan_day(on=on, region=body.get("region"), dry_run=dry_run, by=caller(request), now=now)
         return json_answer(
             {
                 "assigned": [

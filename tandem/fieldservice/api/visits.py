@@ -86,10 +86,12 @@ class VisitChangeIn(VisitIn):
     status = serializers.ChoiceField(VisitStatus.choices, required=False, allow_null=True)
 
 
-class AssignIn(Input):
+class AssignIn(Defaulting):
+    defaults = ("force",)
+
     assigned_to = IdField()
     scheduled_at = DayOrMomentField(required=False, allow_null=True)
-    force = serializers.BooleanField(required=False, default=False)
+    force = serializers.BooleanField(required=False, allow_null=True)
 
 
 class RescheduleIn(Input):
@@ -184,7 +186,7 @@ class VisitAssign(OfVisit):
             self.visit(request, pk),
             to=body["assigned_to"],
             scheduled=body.get("scheduled_at"),
-            force=body["force"],
+            force=body.get("force", False),
             by=caller(request),
             now=moments.now(),
         )

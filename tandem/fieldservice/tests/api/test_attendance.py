@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -169,6 +170,16 @@ def test_bulk_marks_nobody_when_one_cannot_be_marked(present: list, absent: list
     assert (answer.status_code, answer.json()) == (400, expected)
     assert not Attendance.objects.exists()
     assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("nothing", [None, "", []])
+@pytest.mark.parametrize(("said", "left_out"), [("present", "absent"), ("absent", "present")])
+def test_bulk_takes_a_list_that_says_nothing_for_an_empty_one(nothing: Any, said: str, left_out: str) -> None:
+    wasim = person("wasim")
+    answer = as_("asha").post(BULK, {"date": "2025-12-12", said: [wasim.pk], left_out: nothing})
+    assert answer.status_code == 200, answer.content
+    assert (answer.json()[f"{said}_marked"], answer.json()[f"{left_out}_marked"]) == (1, 0)
+    assert Attendance.objects.get().status == said
 
 
 def test_bulk_asks_no_more_questions_for_ten_workers_than_for_one() -> None:

@@ -62,6 +62,15 @@ def test_it_works() -> None:
     assert as_("wasim").get(f"/api/crm/services/{visit.pk}/").json()["scheduled_at"] == DAY.isoformat()
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_nothing_said_of_a_dry_run_is_none(nothing: Any) -> None:
+    person("wasim")
+    visit = waiting()
+    assert run({**ON, "dry_run": nothing})["dry_run"] is False
+    visit.refresh_from_db()
+    assert visit.status == "scheduled"
+
+
 def test_the_event_keeps_the_reasons() -> None:
     wasim, visit = person("wasim"), waiting()
     run()

@@ -236,6 +236,17 @@ class TestAssign:
         assert visit.assigned_to is None
         assert as_("asha").post(url, {"assigned_to": wasim.pk, "force": True}).status_code == 200
 
+    @pytest.mark.parametrize("nothing", [None, ""])
+    def test_nothing_said_of_force_forces_nothing(self, card: Card, nothing: Any) -> None:
+        visit, wasim, wali, now = visit_to(card, on=TODAY), person("wasim"), person("wali"), moments.now()
+        Attendance.objects.create(
+            user=wasim, date=TODAY, status="absent", marked_by=person("asha"), created_at=now, updated_at=now
+        )
+        url = f"{URL}{visit.pk}/assign/"
+        refused = as_("asha").post(url, {"assigned_to": wasim.pk, "force": nothing})
+        assert (refused.status_code, refused.json()["code"]) == (409, "worker_absent")
+        assert as_("asha").post(url, {"assigned_to": wali.pk, "force": nothing}).status_code == 200
+
     @pytest.mark.parametrize("whom", ["chitra", "asha", "omar", "nobody", "gone"])
     def test_only_an_active_worker_can_be_assigned(self, card: Card, whom: str) -> None:
         visit = visit_to(card)
