@@ -113,16 +113,21 @@ def _createadmin(options: argparse.Namespace) -> None:
     _prepare_for_use()
     from tandem.accounts.actions.users import create_user
     from tandem.accounts.models import Role
+    from tandem.accounts.rules.usernames import normal_username
     from tandem.common import moments
     from tandem.common.errors import Refusal
 
+    try:
+        username = normal_username(options.username)  # to the action an empty one is none, and a phone is enough
+    except ValueError as refused:
+        raise SystemExit(f"tandem: username: {refused}") from None
     password = options.password or _asked_password()
     try:
         with _database_errors_in_one_line():
             user = create_user(
                 {
                     "role": Role.ADMIN,
-                    "username": options.username,
+                    "username": username,
                     "phone": options.phone,
                     "name": options.name,
                     "password": password,

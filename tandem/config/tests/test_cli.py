@@ -138,6 +138,19 @@ def test_createadmin_without_any_password_is_one_line(monkeypatch: pytest.Monkey
         _created_with(monkeypatch)
 
 
+@pytest.mark.parametrize("username", ["", "   "])
+def test_createadmin_needs_a_username(monkeypatch: pytest.MonkeyPatch, username: str) -> None:
+    def created(values: dict[str, str], **_: object) -> object:
+        return SimpleNamespace(username=None, phone="+919000000001")
+
+    monkeypatch.setattr(cli, "_prepare_for_use", lambda: None)
+    monkeypatch.setattr("tandem.accounts.actions.users.create_user", created)
+    with pytest.raises(SystemExit) as refused:
+        cli.main(["createadmin", "--username", username, *COMMANDS[1][3:]])
+    said = "Use at most 150 letters, digits, spaces and @ . + - _ in a username."
+    assert str(refused.value) == f"tandem: username: {said}"
+
+
 def test_createadmin_on_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OperationalError("database or disk is full")
