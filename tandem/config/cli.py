@@ -29,9 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not sys.warnoptions:  # libraries' warnings are for developers; the tests turn them into errors
         warnings.simplefilter("ignore")
     try:
-        options.run(options)
+        try:
+            options.run(options)
+        finally:
+            print(end="", flush=True)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except BrokenPipeError:  # as in `tandem doctor | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter tries once more when it ends, and complains
+        raise SystemExit(141) from None
     except OSError as failed:
         if failed.errno not in _NO_BUGS:
             raise

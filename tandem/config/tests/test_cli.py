@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from tandem.config import cli, instance
-from tests.installation import Installation, empty, prepared
+from tests.installation import TANDEM, Installation, empty, prepared
 from tests.ports import free_port
 
 COMMANDS = [
@@ -56,6 +57,20 @@ def test_doctor_gets_to_its_own_check(tmp_path: Path, of: object) -> None:
     told = Installation(of(tmp_path)).tandem("doctor")
     assert (told.returncode, told.stderr) == (1, "")
     assert "PROBLEM  data directory: " in told.stdout
+
+
+@pytest.mark.processes
+@pytest.mark.any_database
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_nobody_needs_to_read_to_the_end(tmp_path: Path, unbuffered: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    environment = Installation(tmp_path).environment | {"PYTHONUNBUFFERED": unbuffered}
+    told = subprocess.run(
+        [TANDEM, "doctor"], env=environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (told.returncode, told.stderr) == (141, "")
 
 
 def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
