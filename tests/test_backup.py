@@ -9,11 +9,15 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from psycopg.conninfo import conninfo_to_dict
 
-from tandem.config import restore
+from tandem.common.postgresql.base import DatabaseWrapper as PostgreSQL
+from tandem.config import backup as backups
+from tandem.config import env, restore
 from tandem.config.backup import write
 from tandem.config.restore import STAGING
 from tests.installation import Installation, copy_of, empty, prepared
@@ -161,6 +165,57 @@ def test_with_force_it_is_replaced_and_the_old_files_are_kept(backup: Path, inst
     assert contents(installation) == before
     (kept,) = installation.data_dir.glob("replaced-*")
     assert (kept / "files" / "later.webp").read_bytes() == b"later"
+
+
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is a file, and has no schemas")
+
+
+@on_postgresql
+def test_the_tools_use_the_database_that_tandem_uses(
+    installation: Installation, original: Installation, tmp_path: Path
+) -> None:
+    with copy_of(original, tmp_path / "other") as other:
+        other.execute("UPDATE accounts_user SET name = 'somebody else'")
+        others, before = contents(other), contents(installation)
+        url = f"{other.environment['DATABASE_URL']}?dbname={installation.database}"
+        installation.settings = {"DATABASE_URL": url}
+        made = installation.tandem("backup", str(tmp_path / "backup.zip"))
+        assert made.returncode == 0, made.stderr
+        installation.execute("DELETE FROM events_event")
+        done = installation.tandem("restore", str(tmp_path / "backup.zip"), "--force")
+        assert done.returncode == 0, done.stderr
+        assert contents(installation) == before
+        assert contents(other) == others
+
+
+def test_the_tools_are_told_all_that_the_url_says_and_no_secret_openly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(env, "DECLARED", {})
+    monkeypatch.setenv(
+        "DATABASE_URL",
+        "postgresql://asha:hunter2@db/tandem?port=6432&options=-csearch_path%3Dours&service=x&sslpassword=hunter3",
+    )
+    configured = {**connection.settings_dict, **(env.database_url("DATABASE_URL") or {})}
+    monkeypatch.setattr(backups, "connection", PostgreSQL(configured))
+    ran: list[tuple[list[str], str]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> SimpleNamespace:
+        ran.append((command, env["PGPASSWORD"]))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(backups.shutil, "which", lambda name: name)
+    monkeypatch.setattr(backups.subprocess, "run", run)
+    backups.run_postgresql_tool(["psql", backups.database_option()])
+    (((_, option), password),) = ran
+    assert (option.startswith("--dbname="), password) == (True, "hunter2")
+    assert conninfo_to_dict(option.removeprefix("--dbname=")) == {
+        "user": "asha",
+        "host": "db",
+        "port": "6432",
+        "dbname": "tandem",
+        "options": "-csearch_path=ours",
+        "service": "x",
+        "client_encoding": "UTF8",
+    }
 
 
 def damaged(backup: Path, tmp_path: Path) -> Path:

@@ -31,6 +31,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from psycopg import conninfo
 
 from tandem.common import moments
 from tandem.common.sqlite.base import fold_case
@@ -136,42 +137,47 @@ def check_sqlite(database: sqlite3.Connection) -> None:
 def _dump_postgresql(target: Path) -> list[str]:
     # Read before the dump: a migration that runs meanwhile then makes the manifest too modest, never too bold.
     applied = [f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()]
-    run_postgresql_tool(["pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}"])
+    run_postgresql_tool(
+        ["pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", database_option()]
+    )
     os.chmod(target, 0o600)
     return sorted(applied)
 
 
 def run_postgresql_tool(command: list[str]) -> None:
-    """Run pg_dump, pg_restore or psql on the configured database. Raises SystemExit with its last words."""
+    """Run pg_dump, pg_restore or psql; what connects is told `database_option()`.
+
+    Raises SystemExit with its last words.
+    """
     if shutil.which(command[0]) is None:
         raise SystemExit(
             f"tandem: {command[0]} is needed for this and is not installed; "
             "install PostgreSQL's client programs (Debian: apt install postgresql-client)"
         )
-    done = subprocess.run(
-        command, env=os.environ | _connection_variables(), capture_output=True, text=True, check=False
-    )
+    password = _connection_parameters().get("password")
+    # Unlike arguments, other users cannot read a process's environment.
+    environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise SystemExit(f"tandem: {command[0]} failed: {said}")
 
 
-def _connection_variables() -> dict[str, str]:
-    """The connection as libpq's environment variables: unlike arguments, other users cannot read them."""
-    configured: dict[str, Any] = settings.DATABASES["default"]
-    options = configured.get("OPTIONS", {})
-    variables = {
-        "PGDATABASE": configured["NAME"],
-        "PGUSER": configured.get("USER"),
-        "PGPASSWORD": configured.get("PASSWORD"),
-        "PGHOST": configured.get("HOST"),
-        "PGPORT": configured.get("PORT"),
-        "PGSSLMODE": options.get("sslmode"),
-        "PGSSLROOTCERT": options.get("sslrootcert"),
-        "PGSSLCERT": options.get("sslcert"),
-        "PGSSLKEY": options.get("sslkey"),
-    }
-    return {name: str(value) for name, value in variables.items() if value}
+def database_option() -> str:
+    """The connection for a tool of PostgreSQL: whatever libpq is told by us, so that it is the same database."""
+    told = {name: value for name, value in _connection_parameters().items() if name not in _SECRETS}
+    return f"--dbname={conninfo.make_conninfo(**told)}"
+
+
+# The last two have no variable: the tools then say what they miss.
+_SECRETS = ("password", "sslpassword", "oauth_client_secret")
+_OF_PSYCOPG = ("context", "cursor_factory", "prepare_threshold")  # what Django hands over and libpq does not know
+
+
+def _connection_parameters() -> dict[str, Any]:
+    """What libpq is told when we connect, by its names: Django's settings, and what stands in the URL beside them."""
+    given = connection.get_connection_params()
+    return conninfo.conninfo_to_dict(**{name: value for name, value in given.items() if name not in _OF_PSYCOPG})
 
 
 def uploads(data_dir: Path) -> Iterator[Path]:

@@ -203,7 +203,7 @@ def _commit(staging: Path, replaced: Path) -> None:
 
 def _replace_rows(staging: Path) -> None:
     """With PostgreSQL: replace the schema and all rows, in one transaction. May be repeated."""
-    from tandem.config.backup import run_postgresql_tool
+    from tandem.config.backup import database_option, run_postgresql_tool
 
     dump = staging / "new" / DUMP_FILE
     if not dump.exists():
@@ -211,7 +211,7 @@ def _replace_rows(staging: Path) -> None:
     empty, script = staging / "empty.sql", staging / "restore.sql"
     empty.write_text("DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n")
     run_postgresql_tool(["pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(dump)])
-    files = [f"--file={empty}", f"--file={script}"]
+    files = [database_option(), f"--file={empty}", f"--file={script}"]
     run_postgresql_tool(["psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", *files])
     dump.unlink()
 
