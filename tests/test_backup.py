@@ -144,6 +144,61 @@ def test_a_backup_during_writes_is_one_instant(
         assert mine == list(range(len(mine))), "a transaction is missing before a later one"
 
 
+# Before the uploads are listed, and when they are listed and their turn has come.
+@pytest.mark.parametrize("moment", ["database", "files/"])
+def test_an_upload_that_is_removed_during_a_backup_is_in_it(
+    installation: Installation, tmp_path: Path, moment: str
+) -> None:
+    upload = installation.data_dir / "files" / "visit" / "1" / "picture.webp"
+    content = upload.read_bytes()
+    done = during_backup(installation, tmp_path / "backup.zip", moment, 'remove("visit/1/picture.webp")')
+    assert (done.returncode, done.stderr) == (0, "")
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        assert archive.read("files/visit/1/picture.webp") == content
+    assert [file for file in upload.parents[2].rglob("*") if file.is_file()] == []
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_fails_no_backup(installation: Installation, tmp_path: Path) -> None:
+    done = during_backup(installation, tmp_path / "backup.zip", "files/", "file.unlink()")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the database, 0 uploads" in done.stdout
+
+
+def test_what_a_killed_backup_kept_back_is_in_no_later_one(installation: Installation, tmp_path: Path) -> None:
+    killed = during_backup(installation, tmp_path / "backup.zip", "files/", """
+    remove("visit/1/picture.webp")
+    os.kill(os.getpid(), 9)""")  # fmt: skip
+    assert killed.returncode == -9
+    assert installation.python("""
+from tandem.files.storage import opened
+assert opened("visit/1/picture.webp") is None""").stderr == ""  # fmt: skip
+    done = installation.tandem("backup", str(tmp_path / "backup.zip"))
+    assert "the database, 0 uploads" in done.stdout
+    assert [file for file in (installation.data_dir / "files").rglob("*") if file.is_file()] == []
+
+
+def test_backups_are_made_one_at_a_time(installation: Installation, tmp_path: Path) -> None:
+    another = f'fcntl.flock(open("{installation.data_dir}/backup.lock"), fcntl.LOCK_EX | fcntl.LOCK_NB)'
+    refused = during_backup(installation, tmp_path / "backup.zip", "database", another)
+    assert "Resource temporarily unavailable" in refused.stderr
+
+
+def during_backup(installation: Installation, target: Path, moment: str, what: str) -> subprocess.CompletedProcess[str]:
+    """Run `tandem backup`, and do this when the member is to be added whose name begins with `moment`."""
+    return installation.python(f"""
+import fcntl, os
+from tandem.config import backup, cli
+from tandem.files.storage import remove
+add = backup._add
+def added(archive, name, file):
+  if name.startswith({moment!r}) and file.exists():
+    {what}
+  return add(archive, name, file)
+backup._add = added
+cli.main(["backup", {str(target)!r}])
+""")
+
+
 def _words(row: tuple) -> list[str]:
     return str(row[0]).strip("()").split(",") if len(row) == 1 else [value for value in row if isinstance(value, str)]
 

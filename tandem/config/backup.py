@@ -8,8 +8,9 @@ A zip, readable by its owner alone, that holds
     files/…         uploads, when they are kept in the data directory
 
 It may be made while Tandem runs: the database is copied as it was at one instant, and writers are not held up. Uploads
-are copied after the database, so a row never refers to an upload that the backup lacks; uploads do not change. The
-file appears under its name only when it is complete, checked and on the disk.
+are copied after the database, and what somebody removes meanwhile is kept back until then, so a row never refers to an
+upload that the backup lacks; uploads do not change. The file appears under its name only when it is complete, checked
+and on the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ from psycopg import conninfo
 
 from tandem.common import moments
 from tandem.common.sqlite.base import fold_case
+from tandem.config import instance
+from tandem.files.storage import REMOVED, kept_back, removed
 
 FORMAT = 1
 UPLOADS = "files"  # below the data directory
@@ -54,7 +57,8 @@ def write(target: Path) -> str:
     try:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as made:
             unfinished = Path(made) / "backup.zip"
-            checksums = _fill(unfinished, Path(made))
+            with instance.in_turn(settings.DATA_DIR), kept_back(settings.DATA_DIR / UPLOADS):
+                checksums = _fill(unfinished, Path(made))
             _verify(unfinished, checksums)
             size = unfinished.stat().st_size
             os.replace(unfinished, target)
@@ -80,9 +84,10 @@ def _fill(file: Path, scratch: Path) -> dict[str, str]:
         with _private(secret) as kept:
             kept.write(settings.SECRET_KEY.encode())
         checksums["secret_key"] = _add(archive, "secret_key", secret)
-        for upload in uploads(settings.DATA_DIR):
-            name = upload.relative_to(settings.DATA_DIR).as_posix()
-            checksums[name] = _add(archive, name, upload)
+        for name, upload in _uploads(settings.DATA_DIR / UPLOADS):
+            if name not in checksums:
+                with suppress(FileNotFoundError):  # removed by now, so it comes once more; or by hand, so it is gone
+                    checksums[name] = _add(archive, name, upload)
         manifest = {
             "format": FORMAT,
             "tandem": version("tandem"),
@@ -180,8 +185,14 @@ def _connection_parameters() -> dict[str, Any]:
     return conninfo.conninfo_to_dict(**{name: value for name, value in given.items() if name not in _OF_PSYCOPG})
 
 
-def uploads(data_dir: Path) -> Iterator[Path]:
-    yield from sorted(file for file in (data_dir / UPLOADS).rglob("*") if file.is_file() and not file.is_symlink())
+def _uploads(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Name in the backup and place of each. Those that are removed meanwhile come last, for only now all are known."""
+    for file in sorted(directory.rglob("*")):
+        key = file.relative_to(directory)
+        if not key.parts[0].startswith(REMOVED) and file.is_file() and not file.is_symlink():
+            yield f"{UPLOADS}/{key.as_posix()}", file
+    for kept, file in removed(directory).items():
+        yield f"{UPLOADS}/{kept}", file
 
 
 def sha256(file: Path) -> str:

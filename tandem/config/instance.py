@@ -83,6 +83,15 @@ def alone(data_dir: Path, *, wanted_for: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def in_turn(data_dir: Path) -> Iterator[None]:
+    """One backup at a time: wait until the one that is being made has ended, and let the next one wait."""
+    with open(data_dir / "backup.lock", "a") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def is_running(data_dir: Path) -> bool:
     """Say whether some process serves or works on this data directory now."""
     if fcntl is None or not lock_file(data_dir).exists():

@@ -7,15 +7,21 @@ storing and committing, and does no harm.
 
 from __future__ import annotations
 
+import os
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from django.core.files.base import ContentFile, File
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from tandem.files.checked import CheckedFile
+
+REMOVED = ".removed"  # among the files, for a rename does not leave a disk
 
 
 def files() -> Storage:
@@ -45,8 +51,44 @@ def keep(file: CheckedFile, *, entity: str, pk: Any) -> str:
 
 
 def remove(key: str) -> None:
-    """Delete a file; one that is not there is no error."""
-    files().delete(key)
+    """Delete a file; one that is not there is no error. While a backup is made it waits for that, see `kept_back`."""
+    storage = files()
+    if isinstance(storage, FileSystemStorage):
+        try:
+            os.rename(storage.path(key), Path(storage.location) / REMOVED / quote(key, safe=""))
+        except FileNotFoundError:
+            pass
+        else:
+            return
+    storage.delete(key)
+
+
+@contextmanager
+def kept_back(directory: Path) -> Iterator[None]:
+    """Let no file in the directory go for good; `removed` gives what was to go meanwhile.
+
+    Whoever removes a file does so once that is committed: when they find no place to move it to, a copy of the
+    database that begins later does not name it. What one who was killed left is gone when the next one begins.
+    """
+    _let_go(directory)
+    (directory / REMOVED).mkdir(parents=True, mode=0o700)
+    try:
+        yield
+    finally:
+        _let_go(directory)
+
+
+def _let_go(directory: Path) -> None:
+    place, closed = directory / REMOVED, directory / f"{REMOVED}.closed"
+    shutil.rmtree(closed, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        os.rename(place, closed)  # at once, so that nobody adds to what is being emptied
+    shutil.rmtree(closed, ignore_errors=True)
+
+
+def removed(directory: Path) -> dict[str, Path]:
+    """The files kept back in the directory, by their keys."""
+    return {unquote(file.name): file for file in sorted((directory / REMOVED).iterdir())}
 
 
 def opened(key: str) -> File[Any] | None:
