@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection
@@ -243,6 +245,80 @@ def test_the_tools_use_the_database_that_tandem_uses(
         assert contents(other) == others
 
 
+@on_postgresql
+def test_a_restore_needs_no_more_rights_than_a_migration(backup: Path, original: Installation, tmp_path: Path) -> None:
+    role = f"tandem_owner_{uuid.uuid4().hex[:8]}"
+    original.execute(f"CREATE ROLE {role} LOGIN")
+    try:
+        with empty(tmp_path / "owned") as owned:
+            owned.execute(f"ALTER DATABASE {owned.database} OWNER TO {role}")
+            owned.execute("ALTER SCHEMA public OWNER TO CURRENT_USER")
+            owned.execute("GRANT ALL ON SCHEMA public TO PUBLIC")
+            url = urlsplit(owned.environment["DATABASE_URL"])
+            owned.settings = {
+                "DATABASE_URL": urlunsplit(url._replace(netloc=f"{role}@{url.netloc.rpartition('@')[2]}"))
+            }
+            for command in (["migrate"], ["restore", str(backup)], ["restore", str(backup), "--force"]):
+                done = owned.tandem(*command)
+                assert done.returncode == 0, done.stderr
+            assert contents(owned) == contents(original)
+            assert owned.tandem("migrate").stdout == "The database is up to date.\n"
+    finally:
+        original.execute(f"DROP ROLE {role}")
+
+
+@on_postgresql
+def test_what_is_ours_in_a_schema_is_replaced_and_nothing_else(elsewhere: Installation, tmp_path: Path) -> None:
+    backup = str(tmp_path / "backup.zip")
+    elsewhere.execute('CREATE SCHEMA "Our own"')
+    elsewhere.execute("CREATE SCHEMA theirs")
+    elsewhere.execute("CREATE TABLE theirs.django_migrations AS SELECT 'theirs' AS app")
+    url = elsewhere.environment["DATABASE_URL"]
+    elsewhere.settings = {"DATABASE_URL": f"{url}?options=-csearch_path%3D%22Our%5C%20own%22,public"}
+    for command in ("migrate", "demo"):
+        done = elsewhere.tandem(command)
+        assert done.returncode == 0, done.stderr
+    assert elsewhere.tandem("backup", backup).returncode == 0
+    elsewhere.execute("""
+        UPDATE "Our own".accounts_user SET name = 'somebody else';
+        CREATE TYPE "Our own".mood AS ENUM ('good');
+        CREATE FUNCTION "Our own".mood() RETURNS "Our own".mood LANGUAGE sql AS 'SELECT ''good''::"Our own".mood';
+        CREATE VIEW "Our own".moods AS SELECT "Our own".mood();
+        CREATE SEQUENCE "Our own".numbers;
+        UPDATE theirs.django_migrations SET app = 'changed since';
+    """)
+    done = elsewhere.tandem("restore", backup, "--force")
+    assert done.returncode == 0, done.stderr
+    found = elsewhere.python("""
+from django.db import connection
+from tandem.accounts.models import User
+print(User.objects.filter(name="somebody else").count())
+with connection.cursor() as cursor:
+    cursor.execute("SELECT app FROM theirs.django_migrations")
+    print(*cursor.fetchone())
+    cursor.execute("SELECT to_regtype('mood'), to_regproc('mood'), to_regclass('moods'), to_regclass('numbers')")
+    print(*cursor.fetchone())
+""")
+    assert (found.stdout, found.stderr) == ("0\nchanged since\nNone None None None\n", "")
+    assert elsewhere.tandem("migrate").stdout == "The database is up to date.\n"
+
+
+@on_postgresql
+def test_a_backup_of_another_schema_is_refused(backup: Path, installation: Installation) -> None:
+    before = contents(installation)
+    installation.execute("CREATE SCHEMA ours")
+    url = f"{installation.environment['DATABASE_URL']}?options=-csearch_path%3Dours"
+    installation.settings = {"DATABASE_URL": url}
+    refused = installation.tandem("restore", str(backup))
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "tandem: the backup is of the schema public, and this installation's is ours; "
+        "see docs/settings.md, DATABASE_URL\n",
+    )
+    assert contents(installation) == before
+    assert not (installation.data_dir / STAGING).exists()
+
+
 def test_the_tools_are_told_all_that_the_url_says_and_no_secret_openly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(env, "DECLARED", {})
     monkeypatch.setenv(
@@ -255,7 +331,7 @@ def test_the_tools_are_told_all_that_the_url_says_and_no_secret_openly(monkeypat
 
     def run(command: list[str], *, env: dict[str, str], **_: object) -> SimpleNamespace:
         ran.append((command, env["PGPASSWORD"]))
-        return SimpleNamespace(returncode=0)
+        return SimpleNamespace(returncode=0, stdout="")
 
     monkeypatch.setattr(backups.shutil, "which", lambda name: name)
     monkeypatch.setattr(backups.subprocess, "run", run)

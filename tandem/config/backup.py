@@ -34,6 +34,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg import conninfo
 
+from tandem.academy.trigrams import EXTENSION
 from tandem.common import moments
 from tandem.common.sqlite.base import fold_case
 from tandem.config import instance
@@ -142,15 +143,25 @@ def check_sqlite(database: sqlite3.Connection) -> None:
 def _dump_postgresql(target: Path) -> list[str]:
     # Read before the dump: a migration that runs meanwhile then makes the manifest too modest, never too bold.
     applied = [f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()]
-    run_postgresql_tool(
-        ["pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", database_option()]
-    )
+    # Of the database nothing else is ours: what others keep in it is not restored either.
+    schema = (current_schema() or "").replace('"', '""')
+    parts = [f'--schema="{schema}"', f"--extension={EXTENSION}"]
+    form = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
+    run_postgresql_tool(["pg_dump", *form, *parts, database_option()])
     os.chmod(target, 0o600)
     return sorted(applied)
 
 
-def run_postgresql_tool(command: list[str]) -> None:
-    """Run pg_dump, pg_restore or psql; what connects is told `database_option()`.
+def current_schema() -> str | None:
+    """Where our tables are in PostgreSQL: the first schema of the search path that is there; None when none is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        found: str | None = cursor.fetchone()[0]
+        return found
+
+
+def run_postgresql_tool(command: list[str]) -> str:
+    """Run pg_dump, pg_restore or psql, and give what it prints; what connects is told `database_option()`.
 
     Raises SystemExit with its last words.
     """
@@ -166,6 +177,7 @@ def run_postgresql_tool(command: list[str]) -> None:
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise SystemExit(f"tandem: {command[0]} failed: {said}")
+    return done.stdout
 
 
 def database_option() -> str:

@@ -7,7 +7,8 @@ by a rename. Whoever dies before COMMIT has changed nothing; whoever dies after 
 `tandem` command finishes before it does anything else.
 
 PostgreSQL's rows are replaced in one transaction, as the first step after COMMIT; when that fails, COMMIT is taken
-back.
+back. Our tables go and the backup's come, with the rights that `tandem migrate` needs: the schema and the extension,
+which may belong to somebody else, stay, and so does what others keep in the database.
 
 The files that were there are kept in `replaced-<time>` in the data directory until somebody deletes them.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import zipfile
@@ -27,6 +29,7 @@ from typing import Any
 STAGING = ".restore"
 SQLITE_FILE = "tandem.sqlite3"
 DUMP_FILE = "database.pgdump"
+SCRIPTS = ("empty.sql", "extension.sql", "restore.sql")  # in the order in which psql runs them
 # What lies beside a SQLite database belongs to that database only, and would spoil another one.
 SQLITE_COMPANIONS = (f"{SQLITE_FILE}-wal", f"{SQLITE_FILE}-shm", f"{SQLITE_FILE}-journal")
 
@@ -41,16 +44,21 @@ def restore(file: Path, *, force: bool) -> str:
     from django.db import connection
 
     from tandem.common import moments
+    from tandem.config.backup import current_schema
 
     data_dir: Path = settings.DATA_DIR
     if not force and has_data():
         raise SystemExit("tandem: there is data already; say --force to replace it (make a backup first)")
     _check_that_nobody_is_connected()
+    schema = current_schema() if connection.vendor == "postgresql" else None
     connection.close()
     staging = data_dir / STAGING
     shutil.rmtree(staging, ignore_errors=True)
     try:
         manifest = _unpack(file, staging / "new", vendor=connection.vendor)
+        if connection.vendor == "postgresql":
+            _write_scripts(staging, schema=schema)
+        _flush(staging)
         replaced = data_dir / f"replaced-{moments.now():%Y%m%dT%H%M%SZ}"
         _commit(staging, replaced)
         _replace_rows(staging)
@@ -108,7 +116,7 @@ def _check_that_nobody_is_connected() -> None:
 
 
 def _unpack(file: Path, new: Path, *, vendor: str) -> dict[str, Any]:
-    """Unpack into `new`, check, and flush to the disk; the answer is the manifest."""
+    """Unpack into `new`, and check; the answer is the manifest."""
     from tandem.config.backup import FORMAT, MANIFEST, UPLOADS
 
     if file.is_dir():
@@ -133,7 +141,6 @@ def _unpack(file: Path, new: Path, *, vendor: str) -> dict[str, Any]:
     if vendor == "sqlite":
         os.replace(new / "database.sqlite3", new / SQLITE_FILE)
         _check_sqlite(new / SQLITE_FILE)
-    _flush(new)
     return manifest
 
 
@@ -175,10 +182,59 @@ def _check_sqlite(file: Path) -> None:
         database.execute("PRAGMA journal_mode=WAL")
 
 
-def _flush(new: Path) -> None:
+def _write_scripts(staging: Path, *, schema: str | None) -> None:
+    """Make of the dump what psql is to run. schema: this installation's; a dump has the names of its own."""
+    from psycopg.sql import Literal
+
+    from tandem.academy.trigrams import EXTENSION
+    from tandem.config.backup import run_postgresql_tool
+
+    dump, (empty, extension, rows) = staging / "new" / DUMP_FILE, (staging / name for name in SCRIPTS)
+    listed = run_postgresql_tool(["pg_restore", "--list", str(dump)])
+    schemas = re.findall("^[0-9]+; 1259 [0-9]+ TABLE (.+) django_migrations ", listed, re.MULTILINE)
+    if schema not in schemas:
+        raise SystemExit(
+            f"tandem: the backup is of the schema {' or '.join(schemas)}, and this installation's is "
+            f"{schema or 'not there'}; see docs/settings.md, DATABASE_URL"
+        )
+    empty.write_text(_EMPTY.replace("SCHEMA", Literal(schema).as_string()))
+    wanted = staging / "extension.list"
+    wanted.write_text("\n".join(re.findall(f"^[0-9]+; 3079 [0-9]+ EXTENSION - {EXTENSION} .*$", listed, re.MULTILINE)))
+    told = ["--no-owner", "--no-privileges", str(dump)]
+    run_postgresql_tool(["pg_restore", f"--use-list={wanted}", f"--file={extension}", *told])
+    run_postgresql_tool(["pg_restore", f"--schema={schema}", f"--file={rows}", *told])
+    dump.unlink()
+
+
+# All that a migration may have made in the schema. What belongs to an extension goes with that, so not here.
+_EMPTY = """
+SET client_min_messages = warning;
+SELECT format('DROP %s IF EXISTS %s CASCADE', kind, name)
+FROM (
+    SELECT 'pg_class'::regclass AS catalog, oid,
+        relnamespace AS namespace, relowner AS owner, oid::regclass::text AS name,
+        CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
+            WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind
+    FROM pg_class WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
+    UNION ALL
+    SELECT 'pg_proc'::regclass, oid, pronamespace, proowner, oid::regprocedure::text, 'ROUTINE' FROM pg_proc
+    UNION ALL
+    SELECT 'pg_type'::regclass, oid, typnamespace, typowner, oid::regtype::text, 'TYPE' FROM pg_type
+    WHERE typtype IN ('d', 'e', 'r')
+        OR (typtype = 'c' AND (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c')
+) AS found
+WHERE namespace = (SELECT oid FROM pg_namespace WHERE nspname = SCHEMA)
+    AND pg_has_role(owner, 'USAGE')
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = catalog AND objid = found.oid AND deptype = 'e')
+ORDER BY catalog, kind = 'SEQUENCE'
+\\gexec
+"""
+
+
+def _flush(staging: Path) -> None:
     from tandem.config.backup import sync_directory
 
-    for directory, _, names in os.walk(new):
+    for directory, _, names in os.walk(staging):
         for name in names:
             fd = os.open(os.path.join(directory, name), os.O_RDONLY)
             try:
@@ -202,18 +258,15 @@ def _commit(staging: Path, replaced: Path) -> None:
 
 
 def _replace_rows(staging: Path) -> None:
-    """With PostgreSQL: replace the schema and all rows, in one transaction. May be repeated."""
+    """With PostgreSQL: replace our tables with all their rows, in one transaction. May be repeated."""
     from tandem.config.backup import database_option, run_postgresql_tool
 
-    dump = staging / "new" / DUMP_FILE
-    if not dump.exists():
+    scripts = [staging / name for name in SCRIPTS]
+    if not scripts[-1].exists():
         return
-    empty, script = staging / "empty.sql", staging / "restore.sql"
-    empty.write_text("DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n")
-    run_postgresql_tool(["pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(dump)])
-    files = [database_option(), f"--file={empty}", f"--file={script}"]
-    run_postgresql_tool(["psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", *files])
-    dump.unlink()
+    options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", database_option()]
+    run_postgresql_tool(["psql", *options, *(f"--file={script}" for script in scripts)])
+    scripts[-1].unlink()
 
 
 def _replace_files(data_dir: Path) -> None:
