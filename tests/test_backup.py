@@ -355,7 +355,7 @@ def damaged(backup: Path, tmp_path: Path) -> Path:
     with zipfile.ZipFile(backup) as whole, zipfile.ZipFile(changed, "w") as spoiled:
         for name in whole.namelist():
             content = whole.read(name)
-            spoiled.writestr(name, content[:-1] + b"?" if name.startswith("files/") else content)
+            spoiled.writestr(name, content[:-1] + bytes([content[-1] ^ 1]) if name.startswith("files/") else content)
     return changed
 
 
