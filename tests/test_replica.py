@@ -45,6 +45,19 @@ def test_exports_read_the_replica_and_lists_do_not(installation: Installation, t
                 admin.ok("GET", path)
 
 
+def test_it_is_read_in_the_schema_that_tandem_uses(installation: Installation) -> None:
+    url = installation.environment["DATABASE_URL"]
+    installation.settings = {"DATABASE_URL": f"{url}?options=-csearch_path%3Dours", "DATABASE_REPLICA_URL": url}
+    shown = installation.python("""
+from django.db import connections
+for asked in ("search_path", "transaction_read_only"):
+    with connections["replica"].cursor() as cursor:
+        cursor.execute(f"SHOW {asked}")
+        print(*cursor.fetchone())
+""")
+    assert (shown.stdout, shown.stderr) == ("ours\non\n", "")
+
+
 def test_while_it_is_away_reports_are_and_nothing_else_is(installation: Installation) -> None:
     installation.settings = {"DATABASE_REPLICA_URL": f"postgresql://postgres@127.0.0.1:{free_port()}/none"}
     with installation.serving() as served:

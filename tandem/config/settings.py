@@ -69,8 +69,10 @@ _replica: dict[str, Any] | None = env.database_url("DATABASE_REPLICA_URL")
 if _replica and not _postgresql:
     raise env.BadSetting("DATABASE_REPLICA_URL", "it is a copy of DATABASE_URL's database, and that is not set")
 if _replica:
-    # Whatever the server would let us do: reports and exports read.
-    _replica["OPTIONS"] = _default["OPTIONS"] | _replica["OPTIONS"] | {"options": "-c default_transaction_read_only=on"}
+    # Whatever the server would let us do: reports and exports read. The search path may be among the options.
+    _told = [_default["OPTIONS"].get("options", ""), _replica["OPTIONS"].get("options", "")]
+    _read_only = {"options": " ".join([*_told, "-c default_transaction_read_only=on"]).strip()}
+    _replica["OPTIONS"] = _default["OPTIONS"] | _replica["OPTIONS"] | _read_only
     DATABASES["replica"] = _replica | {"CONN_MAX_AGE": None, "TEST": {"MIRROR": "default"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
