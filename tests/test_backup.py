@@ -268,6 +268,18 @@ def test_a_restore_needs_no_more_rights_than_a_migration(backup: Path, original:
 
 
 @on_postgresql
+def test_a_database_without_the_extension_is_backed_up_and_restored_without_it(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.execute("DROP EXTENSION pg_trgm CASCADE")  # as where Tandem's role may not create it
+    before = contents(installation)
+    for command in (["backup", str(tmp_path / "one.backup")], ["restore", str(tmp_path / "one.backup"), "--force"]):
+        done = installation.tandem(*command)
+        assert done.returncode == 0, done.stderr
+    assert contents(installation) == before
+
+
+@on_postgresql
 def test_what_is_ours_in_a_schema_is_replaced_and_nothing_else(elsewhere: Installation, tmp_path: Path) -> None:
     backup = str(tmp_path / "backup.zip")
     elsewhere.execute('CREATE SCHEMA "Our own"')

@@ -25,7 +25,7 @@ def index_names(connection: Any) -> str:
     """Make what is missing of the extension and the indexes. Gives why it cannot be had, "" when all is there."""
     if connection.vendor != "postgresql":
         return ""
-    if not _has_extension(connection):
+    if not has_extension(connection):
         try:
             with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
                 cursor.execute(f"CREATE EXTENSION IF NOT EXISTS {EXTENSION}")
@@ -54,7 +54,8 @@ def are_names_indexed(connection: Any) -> bool:
         return bool(cursor.fetchone()[0] == len(INDEXES))
 
 
-def _has_extension(connection: Any) -> bool:
+def has_extension(connection: Any) -> bool:
+    """Whether a database of PostgreSQL has it. One query."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_extension WHERE extname = %s", [EXTENSION])
         return cursor.fetchone() is not None

@@ -34,7 +34,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg import conninfo
 
-from tandem.academy.trigrams import EXTENSION
+from tandem.academy.trigrams import EXTENSION, has_extension
 from tandem.common import moments
 from tandem.common.sqlite.base import fold_case
 from tandem.config import instance
@@ -145,7 +145,7 @@ def _dump_postgresql(target: Path) -> list[str]:
     applied = [f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()]
     # Of the database nothing else is ours: what others keep in it is not restored either.
     schema = (current_schema() or "").replace('"', '""')
-    parts = [f'--schema="{schema}"', f"--extension={EXTENSION}"]
+    parts = [f'--schema="{schema}"', *([f"--extension={EXTENSION}"] if has_extension(connection) else [])]
     form = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
     run_postgresql_tool(["pg_dump", *form, *parts, database_option()])
     os.chmod(target, 0o600)
