@@ -473,13 +473,16 @@ def test_a_demo_company_for_which_there_is_no_room_is_one_line(tmp_path: Path) -
     assert (refused.returncode, refused.stderr) == (1, "tandem: the database cannot be used: disk I/O error\n")
 
 
-def test_a_restore_that_is_killed_is_finished_by_the_next_command(backup: Path, installation: Installation) -> None:
+@pytest.mark.parametrize("step", ["_replace_rows", "_replace_files"])
+def test_a_restore_that_is_killed_is_finished_by_the_next_command(
+    backup: Path, installation: Installation, step: str
+) -> None:
     before = contents(installation)
     installation.execute("UPDATE accounts_user SET name = 'somebody else'")
     script = f"""
 import os
 from tandem.config import cli, restore
-restore._replace_files = lambda data_dir: os.kill(os.getpid(), 9)
+restore.{step} = lambda directory: os.kill(os.getpid(), 9)
 cli.main(["restore", {str(backup)!r}, "--force"])
 """
     killed = subprocess.run([sys.executable, "-c", script], env=installation.environment, check=False)
