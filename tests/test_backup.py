@@ -448,8 +448,9 @@ def test_a_damaged_backup_changes_nothing(backup: Path, installation: Installati
 def without_room(installation: Installation, *command: str, largest: int) -> subprocess.CompletedProcess[str]:
     """Run a command for which no file can grow beyond so many bytes, as on a full disk."""
     script = f"""
-import resource
+import resource, sys
 from tandem.config import cli
+sys.dont_write_bytecode = True  # Python takes half a file for a whole one, and so would all who come later
 resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))
 cli.main({list(command)!r})
 """
