@@ -54,7 +54,7 @@ class TransferIn(Defaulting):
 
 
 class TransferChangeIn(TransferIn):
-    defaults = ("cohort_request", "status")
+    defaults = (*TransferIn.defaults, "status")
 
     status = serializers.ChoiceField(TransferStatus.choices, required=False, allow_null=True)
 

@@ -151,7 +151,7 @@ def assign_worker(
 
 
 def reschedule_visit(visit: Visit, *, to: DayOrMoment, by: User, now: datetime) -> Visit:
-    """Fix another day. Owner (until the work has begun) or admin. Five queries.
+    """Fix another day. Owner (until the work has begun) or admin. Five queries, one more once it has begun.
 
     Raises Invalid on `scheduled_at`, WorkHasBegun, InvalidTransition, DuplicateVisit.
     """
@@ -219,7 +219,7 @@ def change_visit(visit: Visit, values: Mapping[str, Any], *, by: User, now: date
     """PATCH: what each role may change. values: checked fields that were sent, `scheduled_at` a DayOrMoment; with
     `force`, as for `assign_worker`.
 
-    Raises Forbidden for keys of another role, VisitClosed, and what the single actions raise. Up to eight queries.
+    Raises Forbidden for keys of another role, VisitClosed, and what the single actions raise. Up to nine queries.
     """
     allowed = {Role.ADMIN: CHANGED_BY_ADMIN, Role.WORKER: CHANGED_BY_WORKER}.get(Role(by.role), CHANGED_BY_OWNER)
     foreign = sorted(values.keys() & CHANGED_BY_ADMIN - allowed)
